@@ -1,0 +1,39 @@
+/*
+ * platform.h: the machine that a guest of vexit sees: ports, addresses, hypercalls.
+ *
+ * Read by the device models (hv/dev), the exit handlers (hv/exit) and by guests
+ * written in C or assembly, so it holds #defines alone.
+ */
+#ifndef VEXIT_PLATFORM_H
+#define VEXIT_PLATFORM_H
+
+/* ---- Port I/O ---- */
+#define PORT_UART            0x3f8   /* 16550, eight ports: the guest's console */
+#define PORT_DEBUG_EXIT      0xf4    /* OUT ends the run; the value written is the guest's verdict (0 = success) */
+#define PORT_RESET           0xcf9   /* reset control: bit 2 set on a write resets */
+#define PORT_POWER_OFF       0x604   /* OUT of PORT_POWER_OFF_VALUE (16 bits) powers off, as QEMU's q35 PM1a does */
+#define PORT_POWER_OFF_VALUE 0x2000
+
+/* ---- Memory-mapped I/O (guest-physical addresses) ---- */
+#define MMIO_CONSOLE         0xd0000000 /* one page: each byte written at offset 0 is printed; reads give 0 */
+#define MMIO_LAPIC           0xfee00000 /* local APIC, xAPIC layout, one page */
+
+/* ---- Hypercalls: VMCALL with the number in RAX, arguments in RBX, RCX, RDX, RSI (KVM's convention) ---- */
+#define HYPERCALL_NOP        0       /* returns 0 */
+#define HYPERCALL_PRINT      1       /* RBX = guest-linear address, RCX = bytes (at most HYPERCALL_PRINT_MAX) */
+#define HYPERCALL_PRINT_MAX  4096
+
+/* RAX on return: 0 or a count on success, otherwise one of these (negative, 64-bit) */
+#define HYPERCALL_EPERM      (-1)    /* caller is not at CPL 0 */
+#define HYPERCALL_EFAULT     (-14)   /* the string is not mapped, or lies outside the guest's memory; nothing is printed */
+#define HYPERCALL_EINVAL     (-22)   /* too long */
+#define HYPERCALL_ENOSYS     (-38)   /* no such hypercall */
+
+/* ---- CPUID: hypervisor leaves ---- */
+#define CPUID_HYPERVISOR     0x40000000 /* EAX = highest leaf; EBX, ECX, EDX = "vexitvexitvx" */
+#define CPUID_HYPERVISOR_TSC 0x40000010 /* EAX = TSC frequency, EBX = local APIC timer frequency, both in kHz */
+#define CPUID_SIGNATURE_EBX  0x69786576 /* "vexi" */
+#define CPUID_SIGNATURE_ECX  0x78657674 /* "tvex" */
+#define CPUID_SIGNATURE_EDX  0x78767469 /* "itvx" */
+
+#endif

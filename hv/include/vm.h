@@ -1,0 +1,174 @@
+/*
+ * vm.h: what the hypervisor remembers of a VM beyond an exit, as plain data without pointers.
+ *
+ * After boot only the core writes it. Each member has a row in vm_fields[] (hv/dev/vm_fields.c), through
+ * which it is written to session frames (config) and keyframes (the rest), and checked step by step. Device
+ * code marks what it changed by vm_touch(); marks are not state.
+ */
+#ifndef VEXIT_VM_H
+#define VEXIT_VM_H
+
+#include "vcpu.h"
+
+#define VM_MAX_CPUS		8
+#define VM_MAX_CPUID		64
+#define VM_MAX_CONTROLLERS	4
+
+/* ---- Configuration: fixed at boot, in the session frame alone ---- */
+
+struct vm_cpuid {		/* one row of the guest's CPUID policy */
+	uint32_t leaf, subleaf;	/* subleaf is CPUID_ANY_SUBLEAF where the leaf has none */
+	uint32_t eax, ebx, ecx, edx;
+};
+#define CPUID_ANY_SUBLEAF UINT32_MAX
+
+struct vm_config {
+	uint64_t memory_size;		/* bytes of guest memory, from GPA 0 */
+	uint64_t tsc_khz;		/* the TSC's frequency, as told to the guest */
+	uint32_t cpu_count;
+	uint32_t preemption_timer_shift;/* the timer counts once in 2^shift TSC cycles (IA32_VMX_MISC bits 4:0) */
+	uint32_t hide_tracing_time;
+	uint32_t cpuid_count;
+	uint64_t xcr0_allowed;		/* XCR0 bits that the guest may set */
+	uint64_t xss_allowed;
+	uint64_t cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
+	struct vm_cpuid cpuid[VM_MAX_CPUID];
+};
+
+/* ---- State: in keyframes ---- */
+
+enum cpu_activity { CPU_RUNNING, CPU_HALTED, CPU_WAIT_SIPI };
+
+struct lapic {			/* local APIC, xAPIC (SDM, "Advanced Programmable Interrupt Controller") */
+	uint32_t id;
+	uint32_t tpr;
+	uint32_t ldr, dfr, svr, esr;
+	uint32_t icr_low, icr_high;
+	uint32_t lvt_timer, lvt_thermal, lvt_perf, lvt_lint0, lvt_lint1, lvt_error;
+	uint32_t divide, initial_count;
+	uint32_t isr[8], tmr[8], irr[8];
+	uint64_t timer_base;	/* host TSC at which the count was started (one shot, periodic) */
+	uint64_t timer_deadline;/* host TSC at which it fires next, or TIME_NONE */
+};
+
+struct vm_cpu {
+	uint32_t activity;	/* enum cpu_activity */
+	uint32_t nmi_pending;
+	uint32_t init_pending;
+	uint32_t sipi_pending;	/* SIPI vector + 1, 0 = none */
+	uint64_t wake_at;	/* as the last entry step left it; TIME_NONE = event only */
+	uint64_t apic_base;	/* IA32_APIC_BASE */
+	uint64_t xcr0;
+	uint64_t xss;
+	uint64_t misc_enable;
+	uint64_t mtrr_def_type;
+	uint64_t mtrr_fixed[11];
+	uint64_t mtrr_var[16];
+	struct lapic lapic;
+};
+
+struct uart {			/* 16550, as the guest sees it */
+	uint8_t ier, iir, lcr, mcr, lsr, msr, scratch, fcr;
+	uint8_t dll, dlm;
+	uint8_t rx[16];		/* receive FIFO, oldest first */
+	uint8_t rx_count;
+	uint8_t thr_empty_pending; /* THRE interrupt not yet acknowledged by an IIR read */
+};
+
+/* How the VM ends. The log's `vexit: verdict KIND VALUE` and the closing frame have these. */
+#define STOP_KINDS(X)                                                    \
+	X(0, NONE, "none")                                               \
+	X(1, DEBUG_EXIT, "debug-exit")	/* value written to port 0xf4 */ \
+	X(2, POWER_OFF, "power-off")                                     \
+	X(3, RESET, "reset")                                             \
+	X(4, TRIPLE_FAULT, "triple-fault")                               \
+	X(5, UNHANDLED, "unhandled")	/* value: exit reason */         \
+	X(6, ENTRY_FAILURE, "entry-failure") /* value: qualification */  \
+	X(7, DEADLOCK, "deadlock")	/* every vCPU waits for SIPI */  \
+	X(8, STOPPED, "stopped")	/* the recorder asked; metal */  \
+	X(9, PANIC, "panic")		/* metal */                      \
+	X(10, HOST_ERROR, "host-error")	/* metal */
+enum stop_kind {
+#define X(number, name, text) STOP_##name = number,
+	STOP_KINDS(X)
+#undef X
+};
+
+struct vm_stop {
+	uint32_t kind;		/* enum stop_kind */
+	uint32_t reserved;
+	uint64_t value;
+};
+
+struct vm {
+	struct vm_config config;
+	struct vm_cpu cpu[VM_MAX_CPUS];
+	struct uart uart;
+	struct vm_stop stop;
+	uint64_t absent_io;	/* accesses to ports and addresses where nothing is */
+	uint8_t chain[VM_MAX_CONTROLLERS]; /* extra controllers asked before exits.def's handler: indexes into exit_controllers[], 0 ends */
+	uint64_t touched;	/* devices that this step changed: 1 << enum vm_device; not state */
+};
+
+/* What has a check byte of its own. Bits of vm->touched; the trace's numbers. */
+enum vm_device {
+	VM_DEVICE_CPU0 = 0,			/* vm->cpu[i] is VM_DEVICE_CPU0 + i */
+	VM_DEVICE_UART = VM_MAX_CPUS,
+	VM_DEVICE_VM,				/* stop, counters, chain */
+	VM_DEVICE_COUNT,
+	VM_DEVICE_CONFIG = 0xff,		/* rows of the session frame; never touched */
+};
+
+static inline void vm_touch(struct vm *vm, unsigned device)
+{
+	vm->touched |= UINT64_C(1) << device;
+}
+
+static inline void vm_touch_cpu(struct vm *vm, unsigned index)
+{
+	vm_touch(vm, VM_DEVICE_CPU0 + index);
+}
+
+static inline bool vm_has_memory(const struct vm *vm, uint64_t gpa, uint64_t len)
+{
+	return len <= vm->config.memory_size && gpa <= vm->config.memory_size - len;
+}
+
+/*
+ * struct vm, described: a row is `count` elements of `size` (1, 2, 4 or 8) bytes at `offset`. The rows of
+ * VM_DEVICE_CPU0 hold for each cpu[i], `sizeof(struct vm_cpu)` further. vm_fields[], in order, is what a
+ * session frame carries by name, what a keyframe holds, and what check bytes are computed over.
+ */
+struct vm_field {
+	const char *name;	/* "uart.ier", "cpu.wake_at", "config.tsc_khz" */
+	uint32_t offset;
+	uint8_t size;
+	uint8_t device;		/* enum vm_device */
+	uint16_t count;
+};
+
+extern const struct vm_field vm_fields[];	/* hv/dev/vm_fields.c */
+extern const unsigned vm_field_count;
+
+/* Reset values of everything but config, which must be set before. hv/dev/vm.c */
+void vm_reset(struct vm *vm);
+
+/*
+ * The preemption timer's start value for a deadline, both in host TSC cycles: at most half a second
+ * ahead (which TIME_NONE gives), so that a guest without exits can't keep a frame open. The codec
+ * predicts the VMCS field by this; FORMAT.md states it. hv/dev/vm.c
+ */
+uint64_t vm_preemption_timer(const struct vm_config *config, uint64_t deadline, uint64_t now);
+
+/* What the host's processor offers, for the guest's policy; read by metal at boot, once. */
+struct host_cpuid {
+	uint32_t leaf, subleaf, eax, ebx, ecx, edx;
+};
+
+/*
+ * Fill config->cpuid from what the host has: known features alone, VMX and what we don't handle masked, our
+ * hypervisor leaves added. Needs cpu_count, tsc_khz and the allowed masks set. hv/exit/cpuid.c
+ */
+void cpuid_build_policy(struct vm_config *config, const struct host_cpuid *host, unsigned count);
+
+#endif

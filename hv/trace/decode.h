@@ -1,0 +1,51 @@
+/*
+ * decode.h: raw bytes of a frame → steps. Treats every byte as hostile: an error, never a wrong access.
+ *
+ * decoder_open() reads the keyframe; decoder_next() gives one step after another, with the vCPU in d->cpu[] as the
+ * handler got it. Replay runs the handler on that very struct vcpu; the next decoder_next() (or decoder_finish())
+ * first puts the recorded end state in place, whatever was done to it.
+ */
+#ifndef VEXIT_DECODE_H
+#define VEXIT_DECODE_H
+
+#include "encode.h"
+
+struct decoder {
+	const struct session *session;
+	const uint8_t *raw, *p, *end;
+	uint32_t steps_left;
+	uint64_t next_step, next_seq;
+	uint64_t last_seq[VM_MAX_CPUS];	/* each vCPU's last exit in this frame, SEQ_NONE before */
+	uint32_t last_vcpu;
+	uint64_t last_tsc;
+	uint64_t entry_tsc[VM_MAX_CPUS];
+	bool pending;			/* step.effects aren't in place yet */
+	bool full_checks;
+	struct vcpu cpu[VM_MAX_CPUS];
+	uint64_t changed[VMCS_WORDS];	/* slots that the load of this step changed */
+	uint32_t gpr_changed;
+	uint8_t *vm_image;		/* decoder_open(): keyframe's struct vm, see decoder_vm() */
+	struct vm vm;			/* struct vm as the keyframe has it, rows that this build has; others reset */
+	struct step step;
+	const char *error;		/* what is wrong, at byte `error_at` of the raw frame */
+	uint32_t error_at;
+	struct memo memo[MEMO_SECTIONS][MEMO_ENTRIES];
+	uint32_t generation;
+};
+
+/* 0, or -1 with d->error. `h` gives the numbers of the first step and exit. `raw` must outlive the decoder's use. `d` is zeroed by the caller once, before its first use, and can be opened again and again. */
+int decoder_open(struct decoder *d, const struct session *s, const struct frame_header *h, const uint8_t *raw, size_t size);
+
+/* 1: d->step is the next step. 0: the frame has ended, as it should. -1: d->error. */
+int decoder_next(struct decoder *d);
+
+/* Put the recorded end state of d->step in place. decoder_next() does it by itself. */
+void decoder_finish(struct decoder *d);
+
+/* The check byte of a device (numbered as in the trace) of this build's `vm`, over the trace's own table. */
+uint8_t decoder_vm_check(const struct decoder *d, const struct vm *vm, unsigned device);
+
+/* The value that a slot or register is expected to have after the step: recorded, or predicted from the action. */
+uint64_t decoder_expected(const struct decoder *d, unsigned code);
+
+#endif
