@@ -1,0 +1,47 @@
+/*
+ * init.c: what happens between start.S and main().
+ */
+#include "guest.h"
+
+#define MULTIBOOT_LOADED       0x2badb002
+#define MULTIBOOT_INFO_CMDLINE (1u << 2)
+
+#define PIC_MASTER_MASK 0x21
+#define PIC_SLAVE_MASK  0xa1
+
+/* Multiboot 0.6.96, "Boot information format", its first fields */
+struct multiboot_info {
+	uint32_t flags, mem_lower, mem_upper, boot_device, cmdline;
+};
+
+static bool detect_vexit(void)
+{
+	struct cpuid id = cpuid(CPUID_HYPERVISOR, 0);
+
+	return id.ebx == CPUID_SIGNATURE_EBX && id.ecx == CPUID_SIGNATURE_ECX && id.edx == CPUID_SIGNATURE_EDX;
+}
+
+/* A PC has 8259s, which its BIOS left delivering the PIT's tick as vector 8. vexit's machine has none. */
+static void silence_pics(void)
+{
+	outb(PIC_MASTER_MASK, 0xff);
+	outb(PIC_SLAVE_MASK, 0xff);
+}
+
+void __attribute__((noreturn)) guest_start(uint32_t magic, const struct multiboot_info *info)
+{
+	cpu_init(this_cpu(), 0);
+	trap_init();
+	console_init();
+	under_vexit = detect_vexit();
+	if (!under_vexit)
+		silence_pics();
+	if (magic != MULTIBOOT_LOADED) {
+		printf("not started by a multiboot loader: EAX is %#x\n", magic);
+		verdict(VERDICT_ERROR);
+	}
+	if (info->flags & MULTIBOOT_INFO_CMDLINE)
+		option_init((const char *)(uint64_t)info->cmdline);
+	apic_init();
+	verdict((uint32_t)main());
+}
