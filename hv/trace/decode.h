@@ -20,12 +20,12 @@ struct decoder {
 	uint64_t last_tsc;
 	uint64_t entry_tsc[VM_MAX_CPUS];
 	bool pending;			/* step.effects aren't in place yet */
-	bool full_checks;
+	uint32_t exits_left;
+	uint64_t supported[VMCS_WORDS];	/* this build's slots that the trace has */
 	struct vcpu cpu[VM_MAX_CPUS];
 	uint64_t changed[VMCS_WORDS];	/* slots that the load of this step changed */
 	uint32_t gpr_changed;
-	uint8_t *vm_image;		/* decoder_open(): keyframe's struct vm, see decoder_vm() */
-	struct vm vm;			/* struct vm as the keyframe has it, rows that this build has; others reset */
+	struct vm vm;			/* the keyframe's struct vm: rows that this build lacks are dropped, those that the trace lacks are reset */
 	struct step step;
 	const char *error;		/* what is wrong, at byte `error_at` of the raw frame */
 	uint32_t error_at;
@@ -42,8 +42,11 @@ int decoder_next(struct decoder *d);
 /* Put the recorded end state of d->step in place. decoder_next() does it by itself. */
 void decoder_finish(struct decoder *d);
 
-/* The check byte of a device (numbered as in the trace) of this build's `vm`, over the trace's own table. */
-uint8_t decoder_vm_check(const struct decoder *d, const struct vm *vm, unsigned device);
+/*
+ * The check byte of a device of `vm` over the trace's own table. false: this build lacks a row of it that the trace has,
+ * so that there is nothing to compare.
+ */
+bool session_vm_check(const struct session *s, const struct vm *vm, unsigned device, uint8_t *check);
 
 /* The value that a slot or register is expected to have after the step: recorded, or predicted from the action. */
 uint64_t decoder_expected(const struct decoder *d, unsigned code);

@@ -16,18 +16,28 @@
 #include "frame.h"
 #include "step.h"
 
-#define MEMO_ENTRIES	512		/* per section; a power of two */
+#define MEMO_BITS	9
+#define MEMO_ENTRIES	(1u << MEMO_BITS) /* per section */
 #define MEMO_BYTES	48		/* longer sections aren't remembered */
+#define SEEN_ENTRIES	1024
 enum memo_section { MEMO_SNAPSHOT, MEMO_EFFECTS, MEMO_NOTES, MEMO_SECTIONS };
 
 struct memo {				/* the last section that was written under a key, in this frame */
-	uint32_t frame;			/* generation: entries of other frames are empty */
-	uint32_t len;
-	uint64_t delta;			/* MEMO_SNAPSHOT, MEMO_EFFECTS: time from the record before */
-	uint8_t bytes[MEMO_BYTES];
+	uint32_t generation;		/* entries of other frames are empty */
+	uint32_t size;			/* 0: the last one was too long */
+	uint64_t time;			/* of the record whose section this is, from the record before it */
+	uint8_t bytes[MEMO_BYTES + 8];
 };
 
+/* The entry of a section: both sides of the codec find it by the same two values. */
+static inline unsigned memo_index(uint64_t rip, uint64_t salt)
+{
+	return (rip ^ salt << 48) * UINT64_C(0x9e3779b97f4a7c15) >> (64 - MEMO_BITS);
+}
+#define MEMO_SALT_ENTRY 0x1000		/* an exit's salt is its basic reason */
+
 struct encoder {
+	uint64_t supported[VMCS_WORDS];	/* the slots this machine has: set once, before the first frame */
 	/* the open frame */
 	uint8_t *raw;
 	uint32_t raw_size, raw_cap;
@@ -42,19 +52,23 @@ struct encoder {
 	/* the step in hand */
 	enum step_kind kind;
 	uint64_t key_rip;		/* RIP at the end of the vCPU's last step */
-	uint64_t previous_wake_at, previous_deadline, previous_entry_tsc;
+	uint64_t time;			/* from the record before */
+	uint64_t previous_wake_at, previous_deadline;
 	uint32_t crossing_count;
 	uint32_t snap_size, cross_size;
-	uint8_t snap[ITEM_END * 12 + 16];
+	uint8_t snap[ITEM_END * 12 + 64];
 	uint8_t cross[STEP_CROSSINGS_MAX + STEP_CROSSINGS * 24];
+	uint8_t section[STEP_CROSSINGS_MAX + STEP_CROSSINGS * 24 + ITEM_END * 12 + 256];
 	struct { uint64_t gpa; uint32_t len; } known[STEP_CROSSINGS]; /* guest memory read or written in this step */
 	uint32_t known_count;
+	bool overflow;			/* a step crossed the bounds of world.h: a bug in the core; metal panics */
 	uint8_t insn_len, insn[STEP_INSN_MAX];
 	uint64_t entry_tsc[VM_MAX_CPUS];/* time of each vCPU's last entry step */
+	struct { uint64_t rip, cr3, generation; } seen[SEEN_ENTRIES]; /* whose instruction is in the frame */
 	struct memo memo[MEMO_SECTIONS][MEMO_ENTRIES];
 };
 
-/* Start a frame: the keyframe is the cpus' state and `vm` as they stand. `raw` holds at least FRAME_RAW_BOUND + keyframe + STEP_RAW_MAX. */
+/* Start a frame: the keyframe is the cpus' state and `vm` as they stand. `raw` holds at least FRAME_RAW_BOUND + KEYFRAME_MAX + STEP_RAW_MAX bytes. */
 void encoder_open(struct encoder *e, uint8_t *raw, uint32_t cap, const struct vcpu *cpus, const struct vm *vm);
 
 void encoder_begin(struct encoder *e, const struct vcpu *v, enum step_kind kind);
@@ -81,7 +95,8 @@ void encoder_mem_write(struct encoder *e, uint64_t gpa, const void *bytes, uint3
 
 /* Whether (CR3, RIP) of this exit is new in the frame, so that the tracer should fetch the instruction. After the load. */
 bool encoder_wants_insn(const struct encoder *e, const struct vcpu *v);
-void encoder_note_insn(struct encoder *e, const uint8_t *bytes, unsigned len);
+/* len 0: they can't be fetched; it isn't asked again in this frame. */
+void encoder_note_insn(struct encoder *e, const struct vcpu *v, const uint8_t *bytes, unsigned len);
 
 /*
  * Append the record. Effects are v's dirty slots and registers; check bytes, those of vm->touched, which is cleared.

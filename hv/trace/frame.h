@@ -18,14 +18,15 @@
 
 #define FRAME_RAW_MAX		(1u << 20)	/* larger raw frames are refused */
 #define FRAME_RAW_BOUND		(128u << 10)	/* the encoder asks to close a frame at this size */
-#define STEP_RAW_MAX		(20u << 10)	/* no record is larger */
+#define STEP_RAW_MAX		(32u << 10)	/* no record is larger */
+#define KEYFRAME_MAX		(64u << 10)	/* no keyframe is larger */
 #define SESSION_EVERY		64		/* compressed frames between two session frames */
 #define SESSION_MAX		(64u << 10)	/* bytes of a session frame, at most */
 
 enum trace_level { TRACE_OFF = 0, TRACE_TOUCHED = 1, TRACE_FULL = 2 };
 
 /* ---- Header: stands before each compressed frame ---- */
-#define HEADER_SIZE		128		/* whole skippable frame, bytes */
+#define HEADER_SIZE		120		/* whole skippable frame, bytes */
 #define HEADER_UNFINISHED	(1u << 0)	/* the last record is unfinished */
 
 struct frame_header {
@@ -78,6 +79,7 @@ bool closing_decode(const uint8_t *in, size_t size, struct closing *c);
 #define SESSION_CMDLINE		1024
 #define SESSION_CAPS		32
 #define SESSION_VM_FIELDS	256
+#define SESSION_SLOTS		0xe0		/* codes of items that aren't registers: see step.h */
 
 struct session_cap {
 	uint32_t msr;
@@ -111,9 +113,9 @@ struct session {
 	struct session_cap caps[SESSION_CAPS];
 	/* Field dictionary: the trace's slot i is our slot slot_map[i] (VMCS_SLOTS: we lack it, dropped). */
 	unsigned slot_count;
-	uint16_t slot_encoding[VMCS_SLOTS + 32];
-	uint8_t slot_flags[VMCS_SLOTS + 32];	/* enum vmcs_change, and SLOT_SUPPORTED */
-	uint16_t slot_map[VMCS_SLOTS + 32];
+	uint16_t slot_encoding[SESSION_SLOTS];
+	uint8_t slot_flags[SESSION_SLOTS];	/* enum vmcs_change, and SLOT_SUPPORTED */
+	uint16_t slot_map[SESSION_SLOTS];
 	/* Table of struct vm */
 	unsigned vm_field_count;
 	struct session_vm_field vm_fields[SESSION_VM_FIELDS];
@@ -121,15 +123,15 @@ struct session {
 };
 #define SLOT_SUPPORTED 0x80			/* the machine has this field */
 
-/* `supported`: a bit per slot. The dictionary and table written are this build's own. 0: `cap` is too small. */
-size_t session_encode(const struct session *s, const uint64_t supported[VMCS_WORDS], uint8_t *out, size_t cap);
+/* Put this build's own dictionary and table into `s`, for a trace recorded by it. `supported`: a bit per slot. */
+void session_describe_build(struct session *s, const uint64_t supported[VMCS_WORDS]);
+/* Bytes of the whole frame, at most SESSION_MAX; 0: `cap` is too small. */
+size_t session_encode(const struct session *s, uint8_t *out, size_t cap);
 /*
- * NULL, or what is wrong with these bytes ("hash", "version 7, expected 1", …). Fills maps to this build's slots and
- * rows. A trace of our own build maps each slot to itself.
+ * NULL, or what is wrong with these bytes ("a session frame with a wrong checksum", …). Fills slot_map and vm_fields[].local,
+ * which say where this build keeps what the trace has.
  */
 const char *session_decode(const uint8_t *in, size_t size, struct session *s);
-/* Write `s` again with its own dictionary and table, e.g. for slice (sliced set). */
-size_t session_reencode(const struct session *s, uint8_t *out, size_t cap);
 
 /* XXH64, seed 0. */
 uint64_t trace_hash(const void *bytes, size_t size);

@@ -1,0 +1,500 @@
+/*
+ * decode.c: one record → one step; the mirror of encode.c, line by line. Every byte is hostile: whatever the frame holds, the
+ * decoder stays within the frame and its own struct, and says what it expected.
+ */
+#include "bytes.h"
+#include "decode.h"
+#include "record.h"
+
+static int fail(struct decoder *d, const struct reader *r, const char *what)
+{
+	d->error = what;
+	d->error_at = (uint32_t)((r && r->p >= d->raw && r->p <= d->end ? r->p : d->p) - d->raw);
+	d->steps_left = 0;
+	return -1;
+}
+
+/* ---- keyframe ---- */
+
+static void read_base(struct decoder *d, struct reader *r, struct vcpu *v, unsigned index)
+{
+	const struct session *s = d->session;
+	uint64_t entry;
+
+	memset(v, 0, sizeof(*v));
+	v->index = index;
+	for (unsigned i = 0; i < s->slot_count; i++) {
+		uint64_t value;
+
+		if (!(s->slot_flags[i] & SLOT_SUPPORTED))
+			continue;
+		value = read_varint(r);
+		if (s->slot_map[i] < VMCS_SLOTS)
+			v->vmcs[s->slot_map[i]] = value;
+	}
+	for (unsigned reg = 0; reg < GPR_COUNT; reg++)
+		v->gpr[reg] = read_varint(r);
+	v->tsc = read_varint(r);
+	entry = read_varint(r);
+	v->entry = entry <= ENTRY_STOP ? (enum entry_result)entry : ENTRY_ENTER;
+	v->wake_at = read_varint(r) - 1;
+	v->deadline = read_varint(r) - 1;
+	d->entry_tsc[index] = read_varint(r);
+}
+
+static void read_vm(struct decoder *d, struct reader *r)
+{
+	const struct session *s = d->session;
+
+	memset(&d->vm, 0, sizeof(d->vm));
+	d->vm.config = s->config;
+	vm_reset(&d->vm);
+	d->vm.touched = 0;
+	for (unsigned i = 0; i < s->vm_field_count; i++) {
+		const struct session_vm_field *f = &s->vm_fields[i];
+		unsigned copies = f->device == VM_DEVICE_CPU0 ? s->cpu_count : 1;
+
+		if (f->device == VM_DEVICE_CONFIG)
+			continue;
+		for (unsigned n = 0; n < copies * f->count && !r->bad; n++) {
+			uint64_t value = read_varint(r);
+			unsigned element = n % f->count;
+
+			if (f->local < 0 || element >= vm_fields[f->local].count)
+				continue;
+			put_le((uint8_t *)&d->vm + vm_fields[f->local].offset + n / f->count * sizeof(struct vm_cpu) +
+			       element * f->size, value, f->size);
+		}
+	}
+}
+
+static void find_supported(struct decoder *d)
+{
+	const struct session *s = d->session;
+
+	memset(d->supported, 0, sizeof(d->supported));
+	for (unsigned i = 0; i < s->slot_count; i++)
+		if (s->slot_flags[i] & SLOT_SUPPORTED && s->slot_map[i] < VMCS_SLOTS)
+			slot_set(d->supported, s->slot_map[i]);
+}
+
+int decoder_open(struct decoder *d, const struct session *s, const struct frame_header *h, const uint8_t *raw, size_t size)
+{
+	struct reader r = { raw, raw + size, false };
+
+	d->session = s;
+	d->raw = d->p = raw;
+	d->end = raw + size;
+	d->error = NULL;
+	d->steps_left = h->steps;
+	d->exits_left = h->exits;
+	d->next_step = h->first_step;
+	d->next_seq = h->first_seq;
+	d->last_vcpu = 0;
+	d->last_tsc = 0;
+	d->pending = false;
+	d->generation++;
+	find_supported(d);
+	for (unsigned i = 0; i < s->cpu_count; i++) {
+		read_base(d, &r, &d->cpu[i], i);
+		memcpy(d->cpu[i].loaded, d->supported, sizeof(d->supported));
+		d->last_seq[i] = SEQ_NONE;
+	}
+	read_vm(d, &r);
+	if (r.bad)
+		return fail(d, &r, "a whole keyframe");
+	d->p = r.p;
+	return 0;
+}
+
+/* ---- items ---- */
+
+/* The loaded set of an exit at level `touched`: what only we change, and what the record lists. */
+static void forget_volatile(struct decoder *d, struct vcpu *v)
+{
+	for (unsigned slot = 0; slot < VMCS_SLOTS; slot++)
+		if (vmcs_fields[slot].change == VMCS_CHANGE_GUEST || vmcs_fields[slot].change == VMCS_CHANGE_INFO)
+			v->loaded[slot / 64] &= ~(UINT64_C(1) << slot % 64);
+	(void)d;
+}
+
+static int read_snapshot(struct decoder *d, struct reader *r, struct vcpu *v)
+{
+	for (;;) {
+		unsigned code = (unsigned)read_le(r, 1), slot;
+		uint64_t delta;
+
+		if (code == ITEM_END)
+			return 0;
+		delta = read_signed(r);
+		if (r->bad)
+			return fail(d, r, "the end of a snapshot section");
+		if (code >= ITEM_GPR) {
+			if (code >= ITEM_GPR + GPR_COUNT)
+				return fail(d, r, "an item code");
+			v->gpr[code - ITEM_GPR] += delta;
+			d->gpr_changed |= 1u << (code - ITEM_GPR);
+			d->step.changed_count++;
+			continue;
+		}
+		if (code >= d->session->slot_count)
+			return fail(d, r, "a slot of the dictionary");
+		slot = d->session->slot_map[code];
+		if (slot == VMCS_SLOTS)
+			continue;
+		slot_set(v->loaded, slot);
+		if (delta) {
+			v->vmcs[slot] += delta;
+			slot_set(d->changed, slot);
+			d->step.changed_count++;
+		}
+	}
+}
+
+static int add_effect(struct decoder *d, struct reader *r, unsigned code, uint64_t before, uint64_t after)
+{
+	struct step *s = &d->step;
+
+	if (before == after)
+		return 0;
+	if (s->effect_count == STEP_ITEMS)
+		return fail(d, r, "fewer effects");
+	s->effects[s->effect_count++] = (struct effect){ (uint8_t)code, before, after };
+	return 0;
+}
+
+/* Predicted values of two slots (exits) or one (entry steps); items correct them. */
+struct prediction {
+	unsigned count;
+	enum vmcs_slot slot[2];
+	uint64_t value[2];
+};
+
+static struct prediction predict(const struct decoder *d, const struct vcpu *v)
+{
+	const struct step *s = &d->step;
+	struct prediction p = { 0 };
+
+	if (s->kind == STEP_EXIT && s->action == ACTION_RETIRE) {
+		p.count = 2;
+		p.slot[0] = VMCS_GUEST_RIP;
+		p.value[0] = v->vmcs[VMCS_GUEST_RIP] + v->vmcs[VMCS_EXIT_INSTRUCTION_LEN];
+		p.slot[1] = VMCS_GUEST_INTERRUPTIBILITY;
+		p.value[1] = v->vmcs[VMCS_GUEST_INTERRUPTIBILITY] & ~(uint64_t)(BLOCKING_STI | BLOCKING_MOV_SS);
+	} else if (s->kind == STEP_ENTRY && s->entry == ENTRY_ENTER) {
+		p.count = 1;
+		p.slot[0] = VMCS_PREEMPTION_TIMER_VALUE;
+		p.value[0] = vm_preemption_timer(&d->session->config, s->deadline, s->tsc);
+	}
+	return p;
+}
+
+static int read_effect_items(struct decoder *d, struct reader *r, const struct vcpu *v)
+{
+	struct prediction p = predict(d, v);
+
+	for (;;) {
+		unsigned code = (unsigned)read_le(r, 1), slot;
+		uint64_t delta, before;
+		bool predicted = false;
+
+		if (code == ITEM_END)
+			break;
+		delta = read_signed(r);
+		if (r->bad)
+			return fail(d, r, "the end of an effects section");
+		if (code >= ITEM_GPR) {
+			if (code >= ITEM_GPR + GPR_COUNT)
+				return fail(d, r, "an item code");
+			before = v->gpr[code - ITEM_GPR];
+			if (add_effect(d, r, code, before, before + delta) < 0)
+				return -1;
+			continue;
+		}
+		if (code >= d->session->slot_count)
+			return fail(d, r, "a slot of the dictionary");
+		slot = d->session->slot_map[code];
+		if (slot == VMCS_SLOTS)
+			continue;
+		for (unsigned i = 0; i < p.count; i++) {
+			if (p.slot[i] == slot) {
+				p.value[i] += delta;
+				predicted = true;
+			}
+		}
+		before = v->vmcs[slot];
+		if (!predicted && add_effect(d, r, slot, before, before + delta) < 0)
+			return -1;
+	}
+	for (unsigned i = 0; i < p.count; i++)
+		if (add_effect(d, r, p.slot[i], v->vmcs[p.slot[i]], p.value[i]) < 0)
+			return -1;
+	return 0;
+}
+
+/* ---- effects ---- */
+
+static int read_crossings(struct decoder *d, struct reader *r)
+{
+	struct step *s = &d->step;
+	uint64_t count = read_varint(r);
+
+	if (count > STEP_CROSSINGS)
+		return fail(d, r, "at most 512 crossings");
+	for (s->crossing_count = 0; s->crossing_count < count; s->crossing_count++) {
+		struct crossing *c = &s->crossings[s->crossing_count];
+		uint64_t size;
+
+		c->kind = (uint8_t)read_le(r, 1);
+		c->addr = read_varint(r);
+		size = read_varint(r);
+		if (r->bad || c->kind >= CROSSING_KIND_COUNT || size > CROSSING_MAX)
+			return fail(d, r, "a crossing");
+		c->size = (uint32_t)size;
+		if (size <= 8) {
+			c->value = read_varint(r);
+			c->bytes = (const uint8_t *)&c->value;
+		} else {
+			c->value = 0;
+			c->bytes = read_bytes(r, size);
+		}
+		if (r->bad)
+			return fail(d, r, "a whole crossing");
+	}
+	return 0;
+}
+
+static int read_checks(struct decoder *d, struct reader *r)
+{
+	struct step *s = &d->step;
+	uint64_t set = read_varint(r);
+
+	if (set >> VM_DEVICE_COUNT)
+		return fail(d, r, "a set of known devices");
+	for (s->check_count = 0; set; set &= set - 1, s->check_count++) {
+		s->checks[s->check_count].device = (uint8_t)__builtin_ctzll(set);
+		s->checks[s->check_count].value = (uint8_t)read_le(r, 1);
+	}
+	return r->bad ? fail(d, r, "a whole effects section") : 0;
+}
+
+static int read_effects(struct decoder *d, struct reader *r, const struct vcpu *v)
+{
+	struct step *s = &d->step;
+	unsigned result = (unsigned)read_le(r, 1);
+
+	if (s->kind == STEP_EXIT) {
+		if (result > ACTION_STOP)
+			return fail(d, r, "an action");
+		s->action = (enum exit_action)result;
+	} else {
+		if (result > ENTRY_STOP)
+			return fail(d, r, "an entry step's result");
+		s->entry = (enum entry_result)result;
+		s->wake_at = v->wake_at + read_signed(r);
+		s->deadline = v->deadline + read_signed(r);
+	}
+	if (read_crossings(d, r) < 0 || read_effect_items(d, r, v) < 0)
+		return -1;
+	return read_checks(d, r);
+}
+
+static int read_notes(struct decoder *d, struct reader *r, const struct vcpu *v)
+{
+	struct step *s = &d->step;
+
+	s->handler_cycles = read_varint(r);
+	s->tsc_entry = d->entry_tsc[v->index] + read_signed(r);
+	s->tracer_cycles = read_varint(r);
+	return r->bad ? fail(d, r, "a whole notes section") : 0;
+}
+
+/* ---- the record ---- */
+
+typedef int section_read(struct decoder *d, struct reader *r, struct vcpu *v);
+
+static int snapshot_section(struct decoder *d, struct reader *r, struct vcpu *v) { return read_snapshot(d, r, v); }
+static int effects_section(struct decoder *d, struct reader *r, struct vcpu *v) { return read_effects(d, r, v); }
+static int notes_section(struct decoder *d, struct reader *r, struct vcpu *v) { return read_notes(d, r, v); }
+
+/* A section from the record, which is then remembered, or the remembered one again. */
+static inline int read_section(struct decoder *d, struct reader *r, struct vcpu *v, enum memo_section section,
+			       unsigned index, bool present, section_read *read)
+{
+	struct memo *m = &d->memo[section][index];
+	const uint8_t *start = r->p;
+	size_t size;
+
+	if (!present) {
+		struct reader memo = { m->bytes, m->bytes + m->size, false };
+
+		if (m->generation != d->generation || m->size == 0)
+			return fail(d, r, "a section that was there before under this key");
+		return read(d, &memo, v);
+	}
+	if (read(d, r, v) < 0)
+		return -1;
+	size = (size_t)(r->p - start);
+	m->generation = d->generation;
+	m->size = 0;
+	if (size <= MEMO_BYTES) {
+		m->size = (uint32_t)size;
+		memcpy(m->bytes, start, size);
+	}
+	return 0;
+}
+
+static uint64_t read_time(struct decoder *d, struct reader *r, enum memo_section section, unsigned index, bool present)
+{
+	struct memo *m = &d->memo[section][index];
+	uint64_t time = m->generation == d->generation ? m->time : 0;
+
+	if (present)
+		time += read_signed(r);
+	m->time = time;
+	return d->last_tsc + time;
+}
+
+static int read_insn(struct decoder *d, struct reader *r)
+{
+	unsigned len = (unsigned)read_le(r, 1);
+	const uint8_t *bytes = len <= STEP_INSN_MAX ? read_bytes(r, len) : NULL;
+
+	if (bytes == NULL || r->bad)
+		return fail(d, r, "at most 15 instruction bytes");
+	d->step.insn_len = (uint8_t)len;
+	memcpy(d->step.insn, bytes, len);
+	return 0;
+}
+
+static int read_exit(struct decoder *d, struct reader *r, struct vcpu *v, unsigned head)
+{
+	unsigned snapshot = memo_index(v->vmcs[VMCS_GUEST_RIP], 0), index, reason;
+
+	v->tsc = d->step.tsc = read_time(d, r, MEMO_SNAPSHOT, snapshot, head & RECORD_TIME);
+	if (d->session->level == TRACE_TOUCHED)
+		forget_volatile(d, v);
+	if (read_section(d, r, v, MEMO_SNAPSHOT, snapshot, head & RECORD_SNAPSHOT, snapshot_section) < 0)
+		return -1;
+	if (d->exits_left-- == 0)
+		return fail(d, r, "no more exits than the header says");
+	d->step.seq = d->last_seq[v->index] = d->next_seq++;
+	if (head & RECORD_UNFINISHED)
+		return 0;
+	reason = v->vmcs[VMCS_EXIT_REASON] & EXIT_REASON_BASIC;
+	index = memo_index(v->vmcs[VMCS_GUEST_RIP], reason);
+	if (read_section(d, r, v, MEMO_EFFECTS, index, head & RECORD_EFFECTS, effects_section) < 0 ||
+	    read_section(d, r, v, MEMO_NOTES, index, head & RECORD_NOTES, notes_section) < 0)
+		return -1;
+	return head & RECORD_INSN ? read_insn(d, r) : 0;
+}
+
+static int read_entry_step(struct decoder *d, struct reader *r, struct vcpu *v, unsigned head)
+{
+	unsigned index = memo_index(v->vmcs[VMCS_GUEST_RIP], MEMO_SALT_ENTRY);
+
+	v->tsc = d->step.tsc = read_time(d, r, MEMO_EFFECTS, index, head & RECORD_TIME);
+	d->step.seq = d->last_seq[v->index];
+	d->entry_tsc[v->index] = v->tsc;
+	if (head & RECORD_SNAPSHOT && read_snapshot(d, r, v) < 0)
+		return -1;
+	if (head & RECORD_UNFINISHED)
+		return 0;
+	return read_section(d, r, v, MEMO_EFFECTS, index, head & RECORD_EFFECTS, effects_section);
+}
+
+void decoder_finish(struct decoder *d)
+{
+	struct step *s = &d->step;
+	struct vcpu *v = &d->cpu[s->vcpu];
+
+	if (!d->pending)
+		return;
+	d->pending = false;
+	for (unsigned word = 0; word < VMCS_WORDS; word++)
+		for (uint64_t set = v->dirty[word]; set; set &= set - 1) {
+			unsigned slot = word * 64 + (unsigned)__builtin_ctzll(set);
+
+			v->vmcs[slot] = v->vmcs_before[slot];
+		}
+	for (uint32_t set = v->gpr_dirty; set; set &= set - 1)
+		v->gpr[__builtin_ctz(set)] = v->gpr_before[__builtin_ctz(set)];
+	for (unsigned i = 0; i < s->effect_count; i++) {
+		const struct effect *e = &s->effects[i];
+
+		*(e->code < ITEM_GPR ? &v->vmcs[e->code] : &v->gpr[e->code - ITEM_GPR]) = e->after;
+	}
+	if (s->kind == STEP_ENTRY && !s->unfinished) {
+		v->entry = s->entry;
+		v->wake_at = s->wake_at;
+		v->deadline = s->deadline;
+	}
+	v->tsc = s->tsc;
+}
+
+static void begin_step(struct decoder *d, struct vcpu *v, unsigned head)
+{
+	struct step *s = &d->step;
+
+	s->number = d->next_step++;
+	s->vcpu = v->index;
+	s->kind = head & RECORD_KIND ? STEP_ENTRY : STEP_EXIT;
+	s->unfinished = head & RECORD_UNFINISHED;
+	s->changed_count = s->effect_count = s->crossing_count = s->check_count = 0;
+	s->insn_len = 0;
+	s->action = ACTION_RESUME;
+	s->entry = ENTRY_ENTER;
+	s->wake_at = v->wake_at;
+	s->deadline = v->deadline;
+	s->tsc_entry = s->handler_cycles = s->tracer_cycles = 0;
+	memset(d->changed, 0, sizeof(d->changed));
+	d->gpr_changed = 0;
+	vcpu_begin_step(v, 0);
+}
+
+int decoder_next(struct decoder *d)
+{
+	struct reader r = { d->p, d->end, false };
+	unsigned head;
+	struct vcpu *v;
+	int error;
+
+	if (d->error)
+		return -1;
+	decoder_finish(d);
+	if (d->steps_left == 0) {
+		if (d->p != d->end)
+			return fail(d, &r, "the end of the frame after its last record");
+		return d->exits_left ? fail(d, &r, "as many exits as the header says") : 0;
+	}
+	head = (unsigned)read_le(&r, 1);
+	if (head & RECORD_VCPU)
+		d->last_vcpu = (uint32_t)read_le(&r, 1);
+	if (r.bad || d->last_vcpu >= d->session->cpu_count)
+		return fail(d, &r, "a record of one of the session's vCPUs");
+	v = &d->cpu[d->last_vcpu];
+	begin_step(d, v, head);
+	error = d->step.kind == STEP_EXIT ? read_exit(d, &r, v, head) : read_entry_step(d, &r, v, head);
+	if (error)
+		return -1;
+	if (r.bad)
+		return fail(d, &r, "a whole record");
+	d->last_tsc = d->step.tsc;
+	d->p = r.p;
+	d->steps_left--;
+	d->pending = true;
+	return 1;
+}
+
+uint64_t decoder_expected(const struct decoder *d, unsigned code)
+{
+	const struct step *s = &d->step;
+	const struct vcpu *v = &d->cpu[s->vcpu];
+
+	for (unsigned i = 0; i < s->effect_count; i++)
+		if (s->effects[i].code == code)
+			return s->effects[i].after;
+	if (code >= ITEM_GPR)
+		return v->gpr_dirty >> (code - ITEM_GPR) & 1 ? v->gpr_before[code - ITEM_GPR] : v->gpr[code - ITEM_GPR];
+	return slot_test(v->dirty, code) ? v->vmcs_before[code] : v->vmcs[code];
+}
