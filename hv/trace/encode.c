@@ -363,7 +363,7 @@ void encoder_end_exit(struct encoder *e, struct vcpu *v, struct vm *vm, enum exi
 {
 	unsigned head = STEP_EXIT, snapshot = memo_index(e->key_rip, 0);
 	uint64_t rip = slot_before(v, VMCS_GUEST_RIP), blocking = slot_before(v, VMCS_GUEST_INTERRUPTIBILITY);
-	unsigned reason = v->vmcs[VMCS_EXIT_REASON] & EXIT_REASON_BASIC, index = memo_index(rip, reason);
+	unsigned reason = slot_before(v, VMCS_EXIT_REASON) & EXIT_REASON_BASIC, index = memo_index(rip, reason);
 	uint8_t *p = begin_record(e, v, &head), *s = e->section;
 
 	head |= put_time(e, &p, MEMO_SNAPSHOT, snapshot);
@@ -373,7 +373,7 @@ void encoder_end_exit(struct encoder *e, struct vcpu *v, struct vm *vm, enum exi
 	*s++ = (uint8_t)action;
 	s = put_crossings(e, s);
 	if (action == ACTION_RETIRE) {
-		rip += v->vmcs[VMCS_EXIT_INSTRUCTION_LEN];
+		rip += slot_before(v, VMCS_EXIT_INSTRUCTION_LEN);
 		blocking &= ~(uint64_t)(BLOCKING_STI | BLOCKING_MOV_SS);
 	}
 	s = put_predicted(s, v, VMCS_GUEST_RIP, rip);
