@@ -94,6 +94,9 @@ $(O)/vexit: $(HOST_OBJ) $(O)/libcore.a
 $(O)/vexit-asan: $(ASAN_OBJ) $(O)/asan/recorder/main.o $(ASAN_CORE)
 	$(CC) -pthread $(ASAN) -o $@ $^ $(HOST_LIBS)
 
+$(O)/bench-host: $(O)/host/test/bench/host.o $(filter-out $(O)/host/recorder/main.o,$(HOST_OBJ)) $(O)/libcore.a
+	$(CC) -pthread -o $@ $^ $(HOST_LIBS)
+
 # ---- guests: 64-bit code in a 32-bit multiboot ELF ----
 GUEST_LIB := $(patsubst %,$(O)/guest/%.o,$(basename $(wildcard guests/lib/*.[cS])))
 $(O)/guest/%.o: %.c
@@ -156,7 +159,7 @@ golden: deps
 ## bench: measure, print the figures beside KVM's, and write build/bench.json
 .PHONY: bench
 bench: deps
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory all $(O)/bench-host
 	@test/bench.sh $(O)
 
 ## cov: line coverage of the core under the unit and handler tests
