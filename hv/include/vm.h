@@ -21,6 +21,8 @@ struct vm_cpuid {		/* one row of the guest's CPUID policy */
 	uint32_t eax, ebx, ecx, edx;
 };
 #define CPUID_ANY_SUBLEAF UINT32_MAX
+#define CPUID_RANGES		3	/* basic, hypervisor (0x40000000), extended (0x80000000): bits 31:30 of a leaf */
+#define CPUID_RANGE_LEAVES	32	/* leaves at a range's start that may have rows */
 
 struct vm_config {
 	uint64_t memory_size;		/* bytes of guest memory, from GPA 0 */
@@ -32,23 +34,35 @@ struct vm_config {
 	uint64_t xcr0_allowed;		/* XCR0 bits that the guest may set */
 	uint64_t xss_allowed;
 	uint64_t cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
-	struct vm_cpuid cpuid[VM_MAX_CPUID];
+	uint32_t host_random;		/* the guest may have RDRAND and RDSEED */
+	/* Made by cpuid_build_policy(), for short paths. */
+	uint32_t phys_bits;		/* MAXPHYADDR */
+	uint64_t cr4_allowed;		/* CR4 bits that the guest may set: what its CPUID and VMX operation allow */
+	uint8_t cpuid_index[CPUID_RANGES * CPUID_RANGE_LEAVES]; /* a leaf's first row + 1, 0 = none */
+	struct vm_cpuid cpuid[VM_MAX_CPUID]; /* rows of one leaf lie together */
 };
 
 /* ---- State: in keyframes ---- */
 
-enum cpu_activity { CPU_RUNNING, CPU_HALTED, CPU_WAIT_SIPI };
+enum cpu_activity {
+	CPU_RUNNING,
+	CPU_HALTED,		/* in HLT: an interrupt, NMI, INIT ends it */
+	CPU_WAIT_SIPI,
+	CPU_HALTED_MASKED,	/* in HLT with RFLAGS.IF clear: only NMI and INIT end it */
+};
 
 struct lapic {			/* local APIC, xAPIC (SDM, "Advanced Programmable Interrupt Controller") */
 	uint32_t id;
 	uint32_t tpr;
-	uint32_t ldr, dfr, svr, esr;
+	uint32_t ldr, dfr, svr;
+	uint32_t esr, esr_pending; /* as last written out; errors since */
 	uint32_t icr_low, icr_high;
 	uint32_t lvt_timer, lvt_thermal, lvt_perf, lvt_lint0, lvt_lint1, lvt_error;
 	uint32_t divide, initial_count;
+	uint32_t reserved;
 	uint32_t isr[8], tmr[8], irr[8];
-	uint64_t timer_base;	/* host TSC at which the count was started (one shot, periodic) */
-	uint64_t timer_deadline;/* host TSC at which it fires next, or TIME_NONE */
+	uint64_t timer_base;	/* host TSC at which the count began, or TIME_NONE: it stands still */
+	uint64_t timer_deadline;/* host TSC of its next interrupt; TIME_NONE: none, or masked */
 };
 
 struct vm_cpu {
@@ -56,23 +70,29 @@ struct vm_cpu {
 	uint32_t nmi_pending;
 	uint32_t init_pending;
 	uint32_t sipi_pending;	/* SIPI vector + 1, 0 = none */
+	uint32_t attention;	/* 1: the next entry step must look at the events above and at lapic.irr */
+	uint32_t reserved;
 	uint64_t wake_at;	/* as the last entry step left it; TIME_NONE = event only */
 	uint64_t apic_base;	/* IA32_APIC_BASE */
 	uint64_t xcr0;
 	uint64_t xss;
 	uint64_t misc_enable;
+	uint64_t tsc_offset;	/* guest TSC - host TSC, but for the tracer's time (hide_tracing_time) */
 	uint64_t mtrr_def_type;
 	uint64_t mtrr_fixed[11];
 	uint64_t mtrr_var[16];
 	struct lapic lapic;
 };
 
-struct uart {			/* 16550, as the guest sees it */
-	uint8_t ier, iir, lcr, mcr, lsr, msr, scratch, fcr;
+struct uart {			/* 16550, as the guest sees it; LSR, IIR and MSR follow from these */
+	uint64_t poll_at;	/* host TSC from which on an entry step asks for console input */
+	uint8_t ier, lcr, mcr, fcr, scratch;
 	uint8_t dll, dlm;
-	uint8_t rx[16];		/* receive FIFO, oldest first */
 	uint8_t rx_count;
+	uint8_t rx[16];		/* receive FIFO, oldest first */
 	uint8_t thr_empty_pending; /* THRE interrupt not yet acknowledged by an IIR read */
+	uint8_t line;		/* its interrupt request, wired to LINT0 of vCPU 0 */
+	uint8_t reserved[6];
 };
 
 /* How the VM ends. The log's `vexit: verdict KIND VALUE` and the closing frame have these. */
@@ -84,7 +104,7 @@ struct uart {			/* 16550, as the guest sees it */
 	X(4, TRIPLE_FAULT, "triple-fault")                               \
 	X(5, UNHANDLED, "unhandled")	/* value: exit reason */         \
 	X(6, ENTRY_FAILURE, "entry-failure") /* value: qualification */  \
-	X(7, DEADLOCK, "deadlock")	/* every vCPU waits for SIPI */  \
+	X(7, DEADLOCK, "deadlock")	/* no vCPU can ever run again */ \
 	X(8, STOPPED, "stopped")	/* the recorder asked; metal */  \
 	X(9, PANIC, "panic")		/* metal */                      \
 	X(10, HOST_ERROR, "host-error")	/* metal */
@@ -106,7 +126,9 @@ struct vm {
 	struct uart uart;
 	struct vm_stop stop;
 	uint64_t absent_io;	/* accesses to ports and addresses where nothing is */
+	uint64_t timer_next;	/* the nearest lapic.timer_deadline of all vCPUs */
 	uint8_t chain[VM_MAX_CONTROLLERS]; /* extra controllers asked before exits.def's handler: indexes into exit_controllers[], 0 ends */
+	uint8_t reserved[4];
 	uint64_t touched;	/* devices that this step changed: 1 << enum vm_device; not state */
 };
 

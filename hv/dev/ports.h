@@ -1,0 +1,21 @@
+/* ports.h: the I/O port space: which device answers where. */
+#ifndef VEXIT_DEV_PORTS_H
+#define VEXIT_DEV_PORTS_H
+
+#include "vm.h"
+#include "world.h"
+
+/* IN: `size` (1, 2, 4) bytes from `port`; all ones where nothing is. */
+uint32_t port_read(struct vm *vm, struct world *w, unsigned self, uint16_t port, unsigned size);
+
+/*
+ * OUT: `count` values of `size` bytes each, one after another (REP OUTS), little-endian in `bytes`. May end the
+ * run: vm->stop.kind says so. Gives how many values were taken: all, unless the run ended.
+ */
+uint32_t port_write(struct vm *vm, struct world *w, unsigned self, uint16_t port, unsigned size,
+		    const uint8_t *bytes, uint32_t count);
+
+/* Whether any device is at `port`. */
+bool port_exists(uint16_t port, unsigned size);
+
+#endif

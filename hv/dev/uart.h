@@ -1,0 +1,37 @@
+/*
+ * uart.h: the guest's console, a 16550 at PORT_UART.
+ *
+ * Its transmitter is always ready. Its interrupt request is wired to LINT0 of vCPU 0 (there is no 8259 or I/O
+ * APIC): a guest that programs LINT0 as fixed gets an interrupt when one arises.
+ */
+#ifndef VEXIT_DEV_UART_H
+#define VEXIT_DEV_UART_H
+
+#include "vm.h"
+#include "world.h"
+
+#define UART_FIFO		16
+#define UART_POLL_MS		16	/* how often entry steps ask for input */
+
+void uart_reset(struct uart *u);
+
+/* One byte of register `offset` (0 to 7). `self` is the vCPU whose step this is. */
+uint8_t uart_read(struct vm *vm, struct world *w, unsigned self, unsigned offset);
+
+/* `count` bytes for register `offset`, one after another, as REP OUTSB gives them. */
+void uart_write(struct vm *vm, struct world *w, unsigned self, unsigned offset, const uint8_t *bytes,
+		uint32_t count);
+
+/*
+ * Take what was typed, while there is room. For entry steps, at `tsc` not before uart.poll_at: the world is asked
+ * once every UART_POLL_MS of host TSC and not at each step, and no entry lasts over half a second, so a
+ * byte waits no longer than that. With a full FIFO nothing is asked until the guest read from it.
+ */
+void uart_take_input(struct vm *vm, struct world *w, unsigned self, uint64_t tsc);
+
+static inline bool uart_has_room(const struct uart *u)
+{
+	return u->rx_count < (u->fcr & 1 ? UART_FIFO : 1);
+}
+
+#endif

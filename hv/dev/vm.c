@@ -1,0 +1,74 @@
+/*
+ * vm.c: struct vm as a whole: its reset, its end, and how a deadline becomes a preemption timer's start value.
+ *
+ * Called by metal and tests at set-up, by handlers and entry steps. Pure: no world, no memory but struct vm.
+ */
+#include "dev/lapic.h"
+#include "dev/uart.h"
+#include "dev/vm_state.h"
+
+#define MISC_ENABLE_RESET	0x1801	/* fast strings; no BTS, no PEBS (SDM, "IA32_MISC_ENABLE") */
+
+static void cpu_reset(struct vm_cpu *cpu, unsigned index)
+{
+	*cpu = (struct vm_cpu){
+		.activity = index == 0 ? CPU_RUNNING : CPU_WAIT_SIPI,
+		.wake_at = TIME_NONE,
+		.apic_base = LAPIC_BASE_RESET | (index == 0 ? LAPIC_BASE_BSP : 0),
+		.xcr0 = 1,	/* x87 state, which is always on (SDM, "XSETBV") */
+		.misc_enable = MISC_ENABLE_RESET,
+	};
+	lapic_reset(&cpu->lapic, index);
+}
+
+void vm_reset(struct vm *vm)
+{
+	for (unsigned i = 0; i < VM_MAX_CPUS; i++)
+		cpu_reset(&vm->cpu[i], i);
+	uart_reset(&vm->uart);
+	vm->stop = (struct vm_stop){ .kind = STOP_NONE };
+	vm->absent_io = 0;
+	vm->timer_next = TIME_NONE;
+	for (unsigned i = 0; i < VM_MAX_CONTROLLERS; i++)
+		vm->chain[i] = 0;
+	for (unsigned i = 0; i < sizeof(vm->reserved); i++)
+		vm->reserved[i] = 0;
+	vm->touched = 0;
+}
+
+void vm_end(struct vm *vm, enum stop_kind kind, uint64_t value)
+{
+	vm->stop = (struct vm_stop){ .kind = kind, .value = value };
+	vm_touch(vm, VM_DEVICE_VM);
+}
+
+void vm_count_absent(struct vm *vm)
+{
+	vm->absent_io++;
+	vm_touch(vm, VM_DEVICE_VM);
+}
+
+uint64_t vm_timer_cap(const struct vm_config *config)
+{
+	return config->tsc_khz * 500;
+}
+
+uint64_t vm_preemption_timer(const struct vm_config *config, uint64_t deadline, uint64_t now)
+{
+	unsigned shift = config->preemption_timer_shift & 31;
+	uint64_t cap = vm_timer_cap(config), ticks;
+
+	if (deadline <= now)
+		return 0;
+	if (deadline - now >= cap) {
+		ticks = cap >> shift;
+	} else {
+		/*
+		 * SDM, "VMX-Preemption Timer": it counts down each time that bit `shift` of the TSC changes, so it
+		 * expires at a multiple of 2^shift. The first one that isn't before the deadline is the one wanted:
+		 * sooner, and the step that follows would find nothing due.
+		 */
+		ticks = ((deadline - 1) >> shift) + 1 - (now >> shift);
+	}
+	return ticks < UINT32_MAX ? ticks : UINT32_MAX;
+}
