@@ -699,7 +699,8 @@ class Trace:
                 tag, _, body = self._own(p)
                 if tag == b'VXH1':
                     header = self._believe(Header(p, body))
-                    if xxh64(self.data[p + HEADER_BYTES:][:header.packed_size]) == header.packed_hash:
+                    packed = p + HEADER_BYTES
+                    if xxh64(self.data[packed:packed + header.packed_size]) == header.packed_hash:
                         return p
             except TraceError:
                 pass
@@ -957,16 +958,12 @@ def main():
     if args.records:
         encode = json.JSONEncoder(separators=(',', ':')).encode
         for r in t.records():
-            sys.stdout.write(encode(r.json(r_session(t, r))) + '\n')
+            sys.stdout.write(encode(r.json(t.session)) + '\n')
     elif args.snapshot is not None:
         print_snapshot(t, args.snapshot)
     else:
         print_summary(t)
     return 0
-
-
-def r_session(t, _record):
-    return t.session
 
 
 if __name__ == '__main__':
