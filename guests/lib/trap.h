@@ -49,14 +49,16 @@ void trap_init(void);
 #define TRY(insn, outputs, inputs, ...) \
 	({ \
 		struct trap *try_trap_ = trap_arm(); \
-		asm volatile("771: " insn "\n" \
-			     "772:\n\t" \
-			     ".pushsection .fixups, \"a\"\n\t" \
-			     ".quad 771b, 772b\n\t" \
-			     ".popsection" \
-			     : outputs : inputs : "memory", "cc", ##__VA_ARGS__); \
+		asm volatile(TRY_TEXT(insn) : outputs : inputs : "memory", "cc", ##__VA_ARGS__); \
 		*try_trap_; \
 	})
+/* The assembly alone: for ring 3, where the caller of user_run() has to trap_arm() and look. */
+#define TRY_TEXT(insn) \
+	"771: " insn "\n" \
+	"772:\n\t" \
+	".pushsection .fixups, \"a\"\n\t" \
+	".quad 771b, 772b\n\t" \
+	".popsection"
 #define OUT(...) __VA_ARGS__
 #define IN(...)  __VA_ARGS__
 

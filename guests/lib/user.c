@@ -1,5 +1,5 @@
 /*
- * user.c: ring 3 for one function at a time and vCPU.
+ * user.c: ring 3, for one function of one vCPU at a time.
  */
 #include "guest.h"
 
@@ -17,10 +17,12 @@ static void user_exit(struct trap_frame *frame)
 
 uint64_t user_run(uint64_t (*function)(void))
 {
+	static uint32_t lock; /* the page tables are all vCPUs' */
 	struct cpu *cpu = this_cpu();
 	uint8_t *stack = user_stacks[cpu->index];
 	uint64_t result;
 
+	spin_lock(&lock);
 	trap_set_handler(VECTOR_USER_EXIT, user_exit);
 	/* Exceptions in ring 3 come in on this stack, below the frames in use now. */
 	cpu->tss.rsp[0] = ((uint64_t)__builtin_frame_address(0) - 1024) & ~15ull;
@@ -33,5 +35,6 @@ uint64_t user_run(uint64_t (*function)(void))
 	page_set_user(stack + USER_STACK_SIZE - 1, false);
 	page_set_user((void *)function, false);
 	page_set_user(user_enter, false);
+	spin_unlock(&lock);
 	return result;
 }

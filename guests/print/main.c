@@ -26,8 +26,9 @@ static void hello(struct cpu *cpu)
 	length = string_format(line, sizeof(line), format, cpu->index, "port I/O");
 	half = length / 2;
 	console_lock();
-	console_write(CONSOLE_OUT, line, half);
-	console_write(CONSOLE_REP_OUTSB, line + half, length - half);
+	/* A real 16550 has to be waited for. */
+	console_write(under_vexit ? CONSOLE_OUT : CONSOLE_PORT, line, half);
+	console_write(under_vexit ? CONSOLE_REP_OUTSB : CONSOLE_PORT, line + half, length - half);
 	console_unlock();
 	if (under_vexit)
 		console_printf(CONSOLE_MMIO, format, cpu->index, "MMIO");

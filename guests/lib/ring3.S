@@ -1,5 +1,5 @@
 /*
- * user.S: uint64_t user_run(uint64_t (*function)(void)): a function in ring 3, on a stack of its own.
+ * ring3.S: uint64_t user_run(uint64_t (*function)(void)): a function in ring 3, on a stack of its own.
  *
  * It goes down by IRETQ and comes back by INT 0x80, whose gate ring 3 may use. user_exit() (user.c)
  * then drops the trap frame: the kernel stack is as user_enter() left it.
