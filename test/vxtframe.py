@@ -1,0 +1,312 @@
+"""Raw frames of a vexit trace: keyframe and records, as traces/FORMAT.md has them (see vxtread.py)."""
+
+from vxtformat import *
+
+
+class Record:
+    """A step. `at` is the vCPU at the exit (before an entry step), `after` when the step was done: lists indexed by
+    code (slot, or REG0 + register). `known` says at level touched which of `at` are known, else None."""
+
+    __slots__ = ('frame', 'step', 'seq', 'entry', 'vcpu', 'tsc', 'unfinished', 'changed', 'before', 'at', 'after',
+                 'known', 'reason', 'result', 'wake_at', 'deadline', 'crossings', 'effects', 'checks', 'notes', 'insn')
+
+    def json(self, session):
+        names = session.names
+        known = self.known
+        out = {'step': self.step, 'kind': 'entry' if self.entry else 'exit', 'vcpu': self.vcpu, 'tsc': self.tsc}
+        if not self.entry:
+            out['seq'] = self.seq
+            out['reason'] = self.reason
+        out['changed'] = {names[c]: self.at[c] for c, _ in self.changed}
+        if self.unfinished:
+            out['unfinished'] = True
+        else:
+            out['result' if self.entry else 'action'] = (RESULTS if self.entry else ACTIONS)[self.result]
+            if self.entry:
+                out['wake_at'] = none_or(self.wake_at)
+                out['deadline'] = none_or(self.deadline)
+            out['crossings'] = [{'kind': CROSSINGS[k], 'addr': a, 'size': s,
+                                 'value': v if isinstance(v, int) else v.hex()} for k, a, s, v in self.crossings]
+            out['effects'] = {names[c]: [self.at[c] if not known or known[c] else None, self.after[c]]
+                              for c in self.effects}
+            out['checks'] = {str(device): check for device, check in self.checks.items()}
+        if self.notes:
+            out['notes'] = dict(zip(('cycles', 'entry_tsc', 'tracer_cycles'), self.notes))
+        if self.insn:
+            out['insn'] = self.insn.hex()
+        return out
+
+
+def none_or(time):
+    return None if time == TIME_NONE else time
+
+
+class VcpuState:
+    """What the decoder carries from record to record."""
+
+    __slots__ = ('values', 'known', 'time', 'result', 'wake_at', 'deadline', 'entry_time')
+
+    def kept(self):
+        return (self.time, self.result, self.wake_at, self.deadline, self.entry_time)
+
+
+class Frame:
+    """A compressed frame with its header; `raw` is filled in by the trace."""
+
+    def __init__(self, session, header):
+        self.session, self.header = session, header
+        self.offset = header.offset + HEADER_BYTES
+        self.raw = None
+        self.vcpus = self.rows = None		# state: the keyframe's, then as decoding left it
+
+    def fail(self, what, p=None):
+        at = '' if p is None else f', byte {p} of the raw frame'
+        raise TraceError(self.offset, f'frame {self.header.frame}{at}: {what}')
+
+    def keyframe(self):
+        """Read the keyframe into vcpus and rows; the offset where the records begin."""
+        b, s, p = self.raw, self.session, 0
+        self.vcpus, self.rows = [], {}
+        try:
+            for _ in range(s.vcpus):
+                v = VcpuState()
+                v.values = [None] * CODES
+                v.known = None
+                for code in [i for i, slot in enumerate(s.slots) if slot.there] + list(range(REG0, CODES)):
+                    v.values[code], p = varint(b, p)
+                if v.values[REG_ZERO]:
+                    self.fail(f'register 4 is {v.values[REG_ZERO]:#x}, not zero', p)
+                v.values[REG_ZERO] = None
+                v.time, p = varint(b, p)
+                v.result, p = varint(b, p)
+                v.wake_at, p = varint(b, p)
+                v.deadline, p = varint(b, p)
+                v.entry_time, p = varint(b, p)
+                v.wake_at = (v.wake_at - 1) & M64
+                v.deadline = (v.deadline - 1) & M64
+                self.vcpus.append(v)
+            for row in s.state_rows:
+                for vcpu in range(s.vcpus) if row.device == 0 else (None,):
+                    values = []
+                    for _ in range(row.count):
+                        value, p = varint(b, p)
+                        values.append(value)
+                    self.rows[row.name, vcpu] = values
+        except (IndexError, ValueError) as e:
+            self.fail(f'keyframe: {e or "ends early"}', p)
+        return p
+
+    def check_of(self, device, vcpu):
+        """The check that a record of this vCPU would carry for the device with the keyframe's rows."""
+        h = K
+        for row in self.session.state_rows:
+            if row.device == device:
+                for value in self.rows[row.name, vcpu if device == 0 else None]:
+                    h = (h ^ value) * K & M64
+                    h ^= h >> 32
+        return h >> 56
+
+    def records(self):
+        """Decode: yields each Record."""
+        b, h = self.raw, self.header
+        p = self.keyframe()
+        step, seq, vcpu, time = h.first_step, h.first_seq, 0, 0
+        memos = Memos()
+        for i in range(h.steps):
+            start = p
+            try:
+                r, p = self._record(b, p, memos, vcpu, time)
+            except (IndexError, ValueError, TypeError) as e:
+                self.fail(f'record {i} at {start}: {e or "ends early"}')
+            r.frame, r.step, r.seq = h.frame, step, seq
+            step += 1
+            seq += not r.entry
+            vcpu, time = r.vcpu, r.tsc
+            yield r
+        if p != len(b):
+            self.fail(f'{len(b) - p} bytes after the last record', p)
+
+    def _record(self, b, p, memos, vcpu, time):
+        s = self.session
+        r = Record()
+        head = b[p]
+        p += 1
+        r.entry, r.unfinished = bool(head & KIND), bool(head & UNFINISHED)
+        r.vcpu = vcpu
+        if head & VCPU:
+            r.vcpu = b[p]
+            p += 1
+            if r.vcpu >= s.vcpus:
+                raise ValueError(f'vCPU {r.vcpu} of {s.vcpus}')
+        if r.unfinished and head & (EFFECTS | NOTES):
+            raise ValueError('unfinished, yet with effects or notes')
+        if r.entry and head & NOTES:
+            raise ValueError('an entry step with notes')
+        if r.entry and head & INSN:
+            raise ValueError('an entry step with instruction bytes')
+        v = self.vcpus[r.vcpu]
+        rip = v.values[s.slot['GUEST_RIP']]
+
+        diff = 0
+        if head & TIME:
+            diff, p = signed(b, p)
+        timed = memo_index(rip, ENTRY_SALT if r.entry else 0)
+        times = memos.entry_times if r.entry else memos.exit_times
+        r.tsc = v.time = (time + times[timed] + diff) & M64
+        times[timed] = (r.tsc - time) & M64
+
+        p = self._snapshot(b, p, r, v, head, memos.snapshot, timed)
+        if r.entry:
+            salt, r.reason = ENTRY_SALT, None
+        else:
+            rip = v.values[s.slot['GUEST_RIP']]
+            salt = r.reason = v.values[s.slot['EXIT_REASON']] & 0xFFFF
+        self._unfinished(r, v)
+        if not r.unfinished:
+            index = memo_index(rip, salt)
+            at, p = memos.effects.section(head & EFFECTS, index, p, lambda q: self._effects(b, q, r, v))
+            if not r.entry:
+                at, p = memos.notes.section(head & NOTES, index, p, lambda q: self._notes(b, q, r, v))
+        if r.entry:
+            v.entry_time = r.tsc
+        if head & INSN:
+            if b[p] > 15:
+                raise ValueError(f'{b[p]} instruction bytes')
+            r.insn, p = take(b, p + 1, b[p])
+        return r, p
+
+    @staticmethod
+    def _unfinished(r, v):
+        """The record as it stays if it has neither effects nor notes."""
+        r.after = r.at
+        r.wake_at, r.deadline = v.wake_at, v.deadline
+        r.result, r.crossings, r.effects, r.checks, r.notes, r.insn = None, [], [], {}, None, b''
+
+    def _snapshot(self, b, p, r, v, head, memos, index):
+        s = self.session
+        r.before = v.values
+        v.values = v.values[:]
+        if r.entry:
+            r.changed = []
+            if head & SNAPSHOT:
+                r.changed, p = items(b, p)
+        else:
+            r.changed, p = memos.section(head & SNAPSHOT, index, p, lambda q: items(b, q))
+        for code, diff in r.changed:
+            v.values[code] = (v.values[code] + diff) & M64
+        if s.level == 1:
+            if not r.entry:
+                v.known = bytearray(s.kept)
+            elif v.known:
+                v.known = v.known[:]
+            if v.known:
+                for code, _ in r.changed:
+                    v.known[code] = 1
+        r.known = v.known
+        r.at = v.values
+        return p
+
+    def _predict(self, r, v):
+        """{code: value} where the prediction isn't the state at the exit."""
+        s = self.session
+        if not r.entry:
+            if r.result != RETIRE:
+                return {}
+            rip, blocking = s.slot['GUEST_RIP'], s.slot['GUEST_INTERRUPTIBILITY']
+            return {rip: (r.at[rip] + r.at[s.slot['EXIT_INSTRUCTION_LEN']]) & M64, blocking: r.at[blocking] & ~3}
+        timer = s.slot.get('PREEMPTION_TIMER_VALUE')
+        if r.result != ENTER or timer is None:
+            return {}
+        shift = s.config['config.preemption_timer_shift'][0]
+        cap = min((s.config['config.tsc_khz'][0] * 500) >> shift, (1 << 32) - 1)
+        if v.deadline == TIME_NONE:
+            return {timer: cap}
+        return {timer: min(max(v.deadline - r.tsc, 0) >> shift, cap)}
+
+    def _effects(self, b, p, r, v):
+        r.result = b[p]
+        p += 1
+        if r.result >= len(RESULTS if r.entry else ACTIONS):
+            raise ValueError(f'result {r.result}')
+        if r.entry:
+            diff, p = signed(b, p)
+            r.wake_at = v.wake_at = (v.wake_at + diff) & M64
+            diff, p = signed(b, p)
+            r.deadline = v.deadline = (v.deadline + diff) & M64
+            v.result = r.result
+        r.crossings, p = self._crossings(b, p)
+        changed, p = items(b, p)
+        after = r.at[:]
+        predicted = self._predict(r, v)
+        for code, value in predicted.items():
+            after[code] = value
+        for code, diff in changed:
+            after[code] = (after[code] + diff) & M64
+        if v.known and changed:
+            v.known = v.known[:]
+            for code, _ in changed:
+                v.known[code] = 1
+        touched = sorted(set(predicted).union(code for code, _ in changed))
+        r.effects = [code for code in touched if after[code] != r.at[code]]
+        r.after = v.values = after
+        devices, p = varint(b, p)
+        device = 0
+        while devices >> device:
+            if devices >> device & 1:
+                r.checks[device] = b[p]
+                p += 1
+            device += 1
+        return None, p
+
+    @staticmethod
+    def _crossings(b, p):
+        n, p = varint(b, p)
+        if n > CROSSINGS_MAX:
+            raise ValueError(f'{n} crossings')
+        out = []
+        for _ in range(n):
+            kind = b[p]
+            if kind >= len(CROSSINGS):
+                raise ValueError(f'crossing of kind {kind}')
+            if out and out[-1][0] == MEM_FOUND and kind != MEM_CMPXCHG:
+                raise ValueError('MEM_FOUND without its MEM_CMPXCHG')
+            addr, p = varint(b, p + 1)
+            size, p = varint(b, p)
+            if size > CROSSING_BYTES_MAX:
+                raise ValueError(f'a crossing of {size} bytes')
+            value, p = varint(b, p) if size <= 8 else take(b, p, size)
+            out.append((kind, addr, size, value))
+        if out and out[-1][0] == MEM_FOUND:
+            raise ValueError('MEM_FOUND without its MEM_CMPXCHG')
+        return out, p
+
+    @staticmethod
+    def _notes(b, p, r, v):
+        cycles, p = varint(b, p)
+        diff, p = signed(b, p)
+        tracer, p = varint(b, p)
+        r.notes = (cycles, (v.entry_time + diff) & M64, tracer)
+        return None, p
+
+
+class MemoTable:
+    """The memos of one kind: where in the raw frame the section stands that an absent one repeats."""
+
+    def __init__(self):
+        self.at = [None] * MEMOS
+
+    def section(self, there, index, p, read):
+        """Read the section that is there at p, or else its memo's; (what read gave, the offset after it)."""
+        if not there:
+            if self.at[index] is None:
+                raise ValueError('a section is absent and its memo is empty')
+            return read(self.at[index])[0], p
+        value, end = read(p)
+        self.at[index] = p if end - p <= MEMO_MAX else None
+        return value, end
+
+
+class Memos:
+    def __init__(self):
+        self.snapshot, self.effects, self.notes = MemoTable(), MemoTable(), MemoTable()
+        self.exit_times, self.entry_times = [0] * MEMOS, [0] * MEMOS
