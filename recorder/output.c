@@ -3,7 +3,6 @@
  *
  * Used by every command that makes a file, except record and capture, whose files grow under their final name.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>

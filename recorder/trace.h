@@ -38,8 +38,15 @@ struct trace_frame_info {
 	uint64_t packed_offset;		/* of the compressed frame */
 };
 
+#define TRACE_TRUST_ABOVE (UINT64_C(64) << 20)
+
 struct trace_options {
 	unsigned session;		/* 1, 2, …: which session of the file; 0 = first */
+	/*
+	 * Larger files that have a true seek table are indexed by it: their frames' bytes are then checked when a cursor loads
+	 * them, not at once. 0: TRACE_TRUST_ABOVE; UINT64_MAX: never, look at every byte (verify).
+	 */
+	uint64_t trust_above;
 };
 
 /*
@@ -50,7 +57,10 @@ struct trace *trace_open(const char *path, const struct trace_options *options, 
 /* The same over bytes in memory, which must outlive the trace; `name` is for messages. For tests and fuzzers. */
 struct trace *trace_open_memory(const char *name, const uint8_t *bytes, size_t size, const struct trace_options *options,
 				char *error, size_t error_size);
-/* Look for what was appended since (a growing file). Gives the number of new frames. */
+/*
+ * Look for what was appended since (a growing file). Gives the number of new frames. Not while a cursor of this trace is
+ * in use on another thread: the file is mapped anew.
+ */
 size_t trace_refresh(struct trace *t);
 void trace_close(struct trace *t);
 
