@@ -1,0 +1,120 @@
+/*
+ * report.c: what is told of a vCPU when its VM can't go on: an exit without handler, a refused entry, a panic.
+ *
+ * Called by vmx_main() at the end, and by the panic path through hooks; there it must not touch the VMCS, whose slots
+ * are in vcpu->vmcs[] anyway.
+ */
+#include <stddef.h>
+
+#include "boot/log.h"
+#include "boot/panic.h"
+#include "vmx/report.h"
+#include "vmx/vmx.h"
+
+static struct vmx *panicked;	/* for the hooks, which get nothing */
+
+const char *report_reason(uint64_t reason)
+{
+	static const char *const names[] = {
+#define EXIT(number, name, handler, lock) [number] = #name,
+#include "include/exits.def"
+#undef EXIT
+	};
+	uint64_t basic = reason & EXIT_REASON_BASIC;
+
+	return basic < sizeof(names) / sizeof(*names) && names[basic] ? names[basic] : "?";
+}
+
+const char *report_instruction_error(uint64_t number)
+{
+	static const char *const texts[] = {
+		[0] = "none", [1] = "VMCALL executed in VMX root operation",
+		[2] = "VMCLEAR with invalid physical address", [3] = "VMCLEAR with VMXON pointer",
+		[4] = "VMLAUNCH with non-clear VMCS", [5] = "VMRESUME with non-launched VMCS",
+		[6] = "VMRESUME after VMXOFF", [7] = "VM entry with invalid control field(s)",
+		[8] = "VM entry with invalid host-state field(s)", [9] = "VMPTRLD with invalid physical address",
+		[10] = "VMPTRLD with VMXON pointer", [11] = "VMPTRLD with incorrect VMCS revision identifier",
+		[12] = "VMREAD/VMWRITE from/to unsupported VMCS component",
+		[13] = "VMWRITE to read-only VMCS component", [15] = "VMXON executed in VMX root operation",
+		[26] = "VM entry with events blocked by MOV SS", [28] = "invalid operand to INVEPT/INVVPID",
+	};
+
+	return number < sizeof(texts) / sizeof(*texts) && texts[number] ? texts[number] : "unknown";
+}
+
+static void print_history(const struct exit_history *h)
+{
+	uint64_t first = h->count > EXIT_HISTORY ? h->count - EXIT_HISTORY : 0;
+
+	log_print("  last exits, oldest first:\n");
+	for (uint64_t n = first; n < h->count; n++) {
+		unsigned i = n & (EXIT_HISTORY - 1);
+
+		log_print("    %llu: vcpu %u, tsc %llu, %s, rip after %#llx, qualification %#llx\n", (unsigned long long)n,
+			  h->exit[i].vcpu, (unsigned long long)h->exit[i].tsc, report_reason(h->exit[i].reason),
+			  (unsigned long long)h->exit[i].rip, (unsigned long long)h->exit[i].qualification);
+	}
+}
+
+static void print_registers(const struct vcpu *v)
+{
+	static const char *const names[GPR_COUNT] = {
+		"rax", "rcx", "rdx", "rbx", "", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15",
+		"cr2",
+	};
+
+	for (unsigned reg = 0, shown = 0; reg < GPR_COUNT; reg++)
+		if (reg != GPR_RSP)
+			log_print("  %-3s %016llx%s", names[reg], (unsigned long long)v->gpr[reg],
+				  ++shown % 4 == 0 ? "\n" : "");
+}
+
+/* The fields that an entry's checks and a handler's bugs are mostly about. */
+static void print_fields(const struct vmx *x, const struct vcpu *v)
+{
+	unsigned shown = 0;
+
+	for (enum vmcs_slot slot = 0; slot < VMCS_SLOTS; slot++) {
+		if (!slot_test(x->supported, slot) || vmcs_fields[slot].change == VMCS_CHANGE_HOST || !v->vmcs[slot])
+			continue;
+		log_print("  %-28s %-18llx%s", vmcs_fields[slot].name, (unsigned long long)v->vmcs[slot],
+			  ++shown % 2 == 0 ? "\n" : "");
+	}
+	if (shown % 2)
+		log_print("\n");
+}
+
+void report_vcpu(struct vmx *x, struct vmx_cpu *c)
+{
+	const struct vcpu *v = c->v;
+	uint64_t reason = v->vmcs[VMCS_EXIT_REASON];
+
+	log_print("vexit: vCPU %u, exit reason %llu %s%s, qualification %#llx, at %#llx\n", v->index,
+		  (unsigned long long)(reason & EXIT_REASON_BASIC), report_reason(reason),
+		  reason & EXIT_REASON_ENTRY_FAILURE ? " (VM-entry failure)" : "",
+		  (unsigned long long)v->vmcs[VMCS_EXIT_QUALIFICATION], (unsigned long long)v->vmcs[VMCS_GUEST_RIP]);
+	print_registers(v);
+	log_print("  VMCS (fields that aren't 0%s):\n",
+		  x->tracer.level == TRACE_FULL ? "" : "; those that nobody asked for are of earlier exits");
+	print_fields(x, v);
+	print_history(&x->history);
+}
+
+static void panic_report(void)
+{
+	if (panicked->running)
+		report_vcpu(panicked, panicked->running);
+}
+
+static void panic_flush(void)
+{
+	tracer_panic(panicked);
+}
+
+void report_init(struct vmx *x)
+{
+	static const struct panic_hooks hooks = { .report = panic_report, .flush = panic_flush };
+
+	panicked = x;
+	panic_set_hooks(&hooks);
+}

@@ -1,0 +1,51 @@
+/* tracer.h: the records of steps, made into frames, compressed and sent on COM2. */
+#ifndef VMX_TRACER_H
+#define VMX_TRACER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "include/vcpu.h"
+#include "include/vm.h"
+#include "trace/encode.h"
+#include "trace/frame.h"
+
+struct boot;
+struct vmx;
+struct ZSTD_CCtx_s;
+
+struct tracer {
+	enum trace_level level;
+	bool opened;			/* the session frame went out */
+	bool in_step;			/* between begin and end: a panic leaves this step unfinished */
+	bool compressing;		/* zstd runs: a panic must not call it again */
+	const struct vcpu *step;	/* whose step is in hand */
+	uint64_t frame_start;		/* TSC of the frame's first step */
+	uint64_t frame_cycles;		/* a frame closes when it is this old */
+	uint8_t *raw, *packed, *frame_bytes;
+	uint32_t raw_cap, packed_cap;
+	struct ZSTD_CCtx_s *zstd;
+	struct session *session;
+	struct frame_header header;	/* of the frame that is being sent */
+	struct encoder encoder;
+};
+
+/* Needs vm.config, the capabilities and the supported fields; sends the first session frame. */
+void tracer_init(struct vmx *x, const struct boot *boot);
+
+/*
+ * Begins the record of a step of `v`, in a new frame if none is open: then true, and the caller has the vCPUs'
+ * next exits read whole. v->tsc is the step's time.
+ */
+bool tracer_begin(struct vmx *x, const struct vcpu *v, enum step_kind kind);
+
+/* At the end of a step, after its record was appended: sends the frame if it is full or old. */
+void tracer_step_done(struct vmx *x, uint64_t now);
+
+/* Sends the open frame, then the closing frame. */
+void tracer_finish(struct vmx *x, const struct vm_stop *stop);
+
+/* From a panic: the step in hand as unfinished, the open frame (raw if the compressor failed), the closing frame. */
+void tracer_panic(struct vmx *x);
+
+#endif

@@ -1,0 +1,94 @@
+/*
+ * vmx.h: metal's own state: one struct vmx for the VM, one struct vmx_cpu beside each struct vcpu.
+ *
+ * Private to hv/vmx. Nothing here is seen by the core, recorded, or global.
+ */
+#ifndef VMX_VMX_H
+#define VMX_VMX_H
+
+#include <stdalign.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "boot/options.h"
+#include "include/vcpu.h"
+#include "include/vm.h"
+#include "include/world.h"
+#include "vmx/capability.h"
+#include "vmx/report.h"
+#include "vmx/tracer.h"
+
+/* What the processor holds of a vCPU outside VMCS, general registers and CR2 (switch.c). */
+enum { SWITCHED_MSRS = 6 };
+struct switched {
+	uint64_t dr[4], dr6;
+	uint64_t xcr0, xss;
+	uint64_t msr[SWITCHED_MSRS];
+	uint8_t *xsave;			/* vector and x87 state, PKRU */
+};
+
+/* SDM "Format of the VMCS Region", figure "States of VMCS X". Launched is a property of its own. */
+enum region_state { REGION_CLEAR, REGION_ACTIVE, REGION_CURRENT };
+
+struct vmx_cpu {
+	struct vmx *vmx;
+	struct vcpu *v;
+
+	uint64_t region;		/* the VMCS region's physical address */
+	enum region_state state;
+	bool launched;			/* VMRESUME, not VMLAUNCH */
+
+	bool step_due;			/* exited, or never entered: it must take an entry step */
+	bool whole_due;			/* first exit in this frame: read and compare all fields */
+	bool cr2_pending;		/* the step wrote CR2 */
+	uint64_t pending[VMCS_WORDS];	/* slots that the last steps wrote: VMWRITE before the entry */
+
+	uint64_t tsc_entry;		/* just before the last VM entry */
+	uint64_t tracer_cycles;		/* what the tracer spent on this vCPU, ever */
+	uint64_t tracer_cycles_told;	/* of these, what exit records have reported */
+
+	struct switched switched;
+	uint64_t exit_gpr[GPR_COUNT];	/* entry.S saves here when the tracer compares them with the base */
+};
+
+struct scheduler {
+	unsigned last;			/* the vCPU that was entered last */
+	uint64_t slice_end;		/* host TSC */
+	uint64_t slice;			/* cycles */
+	bool yield;			/* it gave way by itself (PAUSE) */
+};
+
+struct vmx {
+	struct vm vm;
+	struct world world;
+	struct vcpu vcpu[VM_MAX_CPUS];
+	struct vmx_cpu cpu[VM_MAX_CPUS];
+
+	struct vmx_cpu *current;	/* whose VMCS is current */
+	struct vmx_cpu *resident;	/* whose switched state the processor holds */
+	struct vmx_cpu *running;	/* whose step is in hand: the world's calls are about it */
+	struct scheduler scheduler;
+	uint64_t exits;
+	bool check_snapshot;
+
+	uint64_t supported[VMCS_WORDS];	/* fields that this processor has */
+	uint64_t known[VMCS_WORDS];	/* slots that no exit changes, and those that aren't supported */
+	uint8_t *guest_memory;		/* GPA 0 */
+	struct capability capability;
+	struct exit_history history;
+	struct tracer tracer;
+};
+
+static inline struct vmx_cpu *vmx_cpu_of(struct vcpu *v)
+{
+	struct vcpu *first = v - v->index;
+	struct vmx *x = (struct vmx *)((char *)first - offsetof(struct vmx, vcpu));
+
+	return &x->cpu[v->index];
+}
+
+/* entry.S */
+int vmx_enter(const uint64_t gpr[GPR_COUNT], bool launched);
+extern const char vmx_exited[];
+
+#endif
