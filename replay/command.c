@@ -1,20 +1,16 @@
 /*
- * command.c: `vexit replay`: options, the frames needed, merging, the summary.
+ * command.c: `vexit replay`: options, the summary, the status.
  *
  * Called by recorder/main.c.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "recorder/command.h"
 #include "recorder/options.h"
 #include "replay/replay.h"
-
-#define LOOPS_MAX 3	/* frames with a handler that doesn't return, each costs a second: then give up */
 
 static uint64_t range[2] = { 0, UINT64_MAX };
 static int reason = -1;
@@ -48,72 +44,6 @@ static const struct command command = {
 	.max_arguments = 1,
 };
 
-/* What trace and build don't share of struct vm: said once, since it can't be compared. */
-static void note_tables(const struct trace *t)
-{
-	const struct session *s = trace_session(t);
-
-	for (unsigned i = 0; i < s->vm_field_count; i++)
-		if (s->vm_fields[i].local < 0)
-			fprintf(stderr, "vexit: %s: note: %s is in the trace, not in this build: dropped\n", trace_path(t),
-				s->vm_fields[i].name);
-	for (unsigned row = 0; row < vm_field_count; row++) {
-		bool found = vm_fields[row].device == VM_DEVICE_CONFIG;
-
-		for (unsigned i = 0; i < s->vm_field_count && !found; i++)
-			found = s->vm_fields[i].local == (int)row;
-		if (!found)
-			fprintf(stderr, "vexit: %s: note: %s is in this build, not in the trace: it has its reset value\n",
-				trace_path(t), vm_fields[row].name);
-	}
-}
-
-static size_t *needed_frames(const struct trace *t, const struct trace_selection *selection, size_t *count)
-{
-	size_t total = trace_frame_count(t), *frames = malloc((total + 1) * sizeof(*frames));
-
-	*count = 0;
-	for (size_t i = 0; frames && i < total; i++)
-		if (trace_frame_selected(trace_frame(t, i), selection))
-			frames[(*count)++] = i;
-	return frames;
-}
-
-/* Add a frame's result to the whole; `next` is the result of the frame after it, or NULL. */
-static void merge(const struct trace *t, struct summary *s, struct frame_result *result, const struct frame_result *next)
-{
-	if (result->complete && next && next->frame == result->frame + 1)
-		compare_keyframe(trace_session(t), result, next);
-	s->exits += result->exits;
-	s->entries += result->entries;
-	s->unselected += result->unselected;
-	s->unfinished += result->unfinished;
-	s->skipped += result->skipped;
-	report_merge(s, &result->report);
-	if (!result->error[0])
-		return;
-	s->damages++;
-	fprintf(stderr, "vexit: %s\n", result->error);
-}
-
-static void replay_all(const struct trace *t, struct replay_pool *pool, struct summary *s)
-{
-	struct frame_result *result = replay_pool_next(pool), *next;
-	unsigned loops = 0;
-
-	for (; result; result = next) {
-		next = replay_pool_next(pool);
-		merge(t, s, result, next);
-		progress_update(quiet, "replay: %lu of %lu exits, %lu divergences", (unsigned long)s->exits,
-				(unsigned long)trace_exit_count(t), (unsigned long)(s->divergences + s->after_first));
-		if (result->looped && ++loops == LOOPS_MAX) {
-			s->gave_up = true;
-			break;
-		}
-	}
-	progress_end(quiet);
-}
-
 static double seconds_since(const struct timespec *start)
 {
 	struct timespec now;
@@ -131,7 +61,7 @@ static int finish(const struct trace *t, const struct summary *s, const struct t
 	else
 		report_print(s);
 	if (s->gave_up)
-		command_fail(EXIT_NO, "%s: gave up: handlers didn't return in %u frames", trace_path(t), LOOPS_MAX);
+		command_fail(EXIT_NO, "%s: gave up: handlers didn't return in several frames", trace_path(t));
 	if (!quiet) {
 		fflush(stdout);
 		fprintf(stderr, "vexit: replayed in %.3f s, %.0f exits/s\n", seconds,
@@ -140,50 +70,43 @@ static int finish(const struct trace *t, const struct summary *s, const struct t
 	return s->divergences || s->after_first || s->gave_up || s->damages || s->truncated || !trace_whole(t) ? EXIT_NO : EXIT_OK;
 }
 
-static int run(struct trace *t, const struct trace_selection *selection)
+static int run(struct trace *t, const struct replay_options *options)
 {
-	struct summary summary = { .shown = { .limit = all ? SIZE_MAX : REPORT_LIMIT } };
-	size_t count, *frames = needed_frames(t, selection, &count);
-	struct replay_pool *pool;
+	struct summary summary;
 	struct timespec start;
-	long processors = sysconf(_SC_NPROCESSORS_ONLN);
 	int status;
 
 	clock_gettime(CLOCK_MONOTONIC, &start);
-	if (!jobs)
-		jobs = processors > 0 ? (uint64_t)processors : 1;
-	pool = frames ? replay_pool_start(t, selection, frames, count, (unsigned)jobs, summary.shown.limit) : NULL;
-	if (!pool) {
-		free(frames);
+	if (!replay_trace(t, options, &summary))
 		return command_fail(EXIT_CANNOT, "%s: not enough memory", trace_path(t));
-	}
-	note_tables(t);
-	summary.damages = trace_report_damage(t, stderr);
-	summary.truncated = trace_closing(t) == NULL;
-	replay_all(t, pool, &summary);
-	replay_pool_stop(pool);
 	status = finish(t, &summary, &start);
 	report_free(&summary.shown);
-	free(frames);
 	return status;
 }
 
 int cmd_replay(int argc, char **argv)
 {
 	int count = options_parse(&command, argc, argv), status;
-	struct trace_options options = { .session = (unsigned)session };
-	struct trace_selection selection;
+	struct trace_options which = { 0 };
+	struct replay_options options;
+	long processors = sysconf(_SC_NPROCESSORS_ONLN);
 	struct trace *t;
 	char error[512];
 
 	if (count < 0)
 		return OPTIONS_STATUS(count);
-	options.session = (unsigned)session;
-	t = trace_open(argv[1], &options, error, sizeof(error));
+	which.session = (unsigned)session;
+	t = trace_open(argv[1], &which, error, sizeof(error));
 	if (!t)
 		return command_fail(EXIT_CANNOT, "%s", error);
-	selection = (struct trace_selection){ range[0], range[1], reason, vcpu == UINT64_MAX ? -1 : (int)vcpu };
-	status = run(t, &selection);
+	options = (struct replay_options){
+		.selection = { range[0], range[1], reason, vcpu == UINT64_MAX ? -1 : (int)vcpu },
+		.core = &replay_core_build,
+		.jobs = jobs ? (unsigned)jobs : processors > 0 ? (unsigned)processors : 1,
+		.limit = all ? SIZE_MAX : REPORT_LIMIT,
+		.quiet = quiet,
+	};
+	status = run(t, &options);
 	trace_close(t);
 	return status;
 }

@@ -18,10 +18,13 @@ static const uint8_t exit_lock[] = {
 #undef EXIT
 };
 
-/* What the core leaves to its host: only slots that the record holds are loaded. */
+/*
+ * What the core leaves to its host: only slots that the record holds are loaded. Weak, so that tests of the core that link
+ * with the tool can bring their own.
+ */
 static _Thread_local struct replay_run *running;
 
-uint64_t vcpu_load(struct vcpu *v, enum vmcs_slot slot)
+__attribute__((weak)) uint64_t vcpu_load(struct vcpu *v, enum vmcs_slot slot)
 {
 	struct replay_run *run = running;
 	struct divergence *d;
@@ -39,14 +42,17 @@ uint64_t vcpu_load(struct vcpu *v, enum vmcs_slot slot)
 	longjmp(run->guard.env, GUARD_WORLD);
 }
 
-struct replay_run *replay_run_new(const struct trace *trace, const struct trace_selection *selection)
+const struct replay_core replay_core_build = { exit_dispatch, vcpu_prepare_entry };
+
+struct replay_run *replay_run_new(const struct trace *trace, const struct replay_options *options)
 {
+	const struct trace_selection *selection = &options->selection;
 	struct replay_run *run = calloc(1, sizeof(*run));
 
 	if (!run)
 		return NULL;
 	run->trace = trace;
-	run->selection = selection;
+	run->options = options;
 	run->select_all = selection->first_seq == 0 && selection->last_seq == UINT64_MAX &&
 			  selection->reason < 0 && selection->vcpu < 0;
 	run->notes = malloc(REPLAY_NOTES * sizeof(*run->notes));
@@ -140,7 +146,7 @@ static void keep_note(struct replay_run *run, const struct step *s)
 /* Whether the step's divergences are reported; an entry step goes with its vCPU's last exit. */
 static bool is_selected(struct replay_run *run, const struct step *s, unsigned reason)
 {
-	const struct trace_selection *sel = run->selection;
+	const struct trace_selection *sel = &run->options->selection;
 
 	if (run->select_all)
 		return true;
@@ -162,6 +168,7 @@ static bool depends_on_vm(const struct step *s, unsigned reason)
 /* Run the core's function. Out of line: after longjmp() only what `run` points to is looked at. */
 static __attribute__((noinline)) void run_core(struct replay_run *run)
 {
+	const struct replay_core *core = run->options->core;
 	struct guard *g = &run->guard;
 
 	run->cause = (enum guard_cause)_setjmp(g->env);
@@ -170,9 +177,9 @@ static __attribute__((noinline)) void run_core(struct replay_run *run)
 	g->serial++;
 	g->armed = 1;
 	if (run->decoder->step.kind == STEP_EXIT)
-		run->returned = exit_dispatch(run->vcpu, &run->decoder->vm, &run->world.world);
+		run->returned = core->exit(run->vcpu, &run->decoder->vm, &run->world.world);
 	else
-		run->returned = vcpu_prepare_entry(run->vcpu, &run->decoder->vm, &run->world.world);
+		run->returned = core->entry(run->vcpu, &run->decoder->vm, &run->world.world);
 	g->armed = 0;
 }
 
@@ -258,7 +265,7 @@ static void begin_frame(struct replay_run *run, const struct trace_frame_info *i
 	result->first_step = info->header.first_step;
 	result->exits = result->entries = result->unselected = result->unfinished = result->skipped = 0;
 	result->complete = run->select_all;
-	result->looped = false;
+	result->opened = result->looped = false;
 	result->mismatched = 0;
 	result->error[0] = '\0';
 	report_clear(&result->report);
@@ -276,6 +283,7 @@ void replay_frame(struct replay_run *run, size_t index, struct frame_result *res
 	if (trace_cursor_load(run->cursor, index) == 0) {
 		d->vm.touched = 0;
 		result->start = d->vm;
+		result->opened = true;
 		while ((more = trace_cursor_next(run->cursor)) > 0) {
 			done++;
 			if (!replay_step(run))

@@ -65,11 +65,11 @@ static void *work(void *argument)
 	return NULL;
 }
 
-static bool start_worker(struct replay_pool *p, unsigned i, const struct trace_selection *selection)
+static bool start_worker(struct replay_pool *p, unsigned i, const struct replay_options *options)
 {
 	struct worker *w = malloc(sizeof(*w));
 
-	p->runs[i] = replay_run_new(p->trace, selection);
+	p->runs[i] = replay_run_new(p->trace, options);
 	if (!w || !p->runs[i]) {
 		free(w);
 		return false;
@@ -82,10 +82,11 @@ static bool start_worker(struct replay_pool *p, unsigned i, const struct trace_s
 	return true;
 }
 
-struct replay_pool *replay_pool_start(const struct trace *trace, const struct trace_selection *selection,
-				      const size_t *frames, size_t count, unsigned jobs, size_t limit)
+struct replay_pool *replay_pool_start(const struct trace *trace, const struct replay_options *options,
+				      const size_t *frames, size_t count)
 {
 	struct replay_pool *p = calloc(1, sizeof(*p));
+	unsigned jobs = options->jobs;
 
 	if (!p)
 		return NULL;
@@ -107,8 +108,8 @@ struct replay_pool *replay_pool_start(const struct trace *trace, const struct tr
 		return NULL;
 	}
 	for (size_t i = 0; i < p->ring_size; i++)
-		p->ring[i].report.limit = limit;
-	while (p->started < jobs && start_worker(p, p->started, selection))
+		p->ring[i].report.limit = options->limit;
+	while (p->started < jobs && start_worker(p, p->started, options))
 		p->started++;
 	if (p->started == 0) {
 		replay_pool_stop(p);

@@ -1,7 +1,7 @@
 /*
  * replay.h: what the parts of `vexit replay` share.
  *
- * command.c parses options and merges; pool.c hands frames to threads; frame.c runs a frame's steps through the
+ * command.c parses options; all.c picks frames and merges their results; pool.c hands frames to threads; frame.c runs a frame's steps through the
  * core; world.c answers the core from the record; guard.c catches a handler that crashes or loops; compare.c
  * compares; report.c keeps and prints what differs. Nothing here knows the file but through recorder/trace.h.
  */
@@ -15,6 +15,21 @@
 #include <time.h>
 
 #include "recorder/trace.h"
+
+/* What is asked for. */
+struct replay_core {			/* the functions under test */
+	enum exit_action (*exit)(struct vcpu *v, struct vm *vm, struct world *w);
+	enum entry_result (*entry)(struct vcpu *v, struct vm *vm, struct world *w);
+};
+extern const struct replay_core replay_core_build;	/* this build's own */
+
+struct replay_options {
+	struct trace_selection selection;
+	const struct replay_core *core;
+	unsigned jobs;			/* threads, at least 1 */
+	size_t limit;			/* divergences kept of each list */
+	bool quiet;			/* no progress */
+};
 
 /* ---- Report: divergences of one frame, in order ---- */
 
@@ -139,6 +154,7 @@ struct frame_result {
 	uint64_t unfinished;		/* not run */
 	uint64_t skipped;		/* selected, but not comparable: unfinished, or behind a damage or a loop */
 	bool complete;			/* every step was compared: `end` may be compared with the next `start` */
+	bool opened;			/* its keyframe was read: `start` holds it */
 	bool looped;
 	uint32_t mismatched;		/* devices, by bit */
 	struct vm start, end;
@@ -149,7 +165,7 @@ struct frame_result {
 /* A thread's replay: everything it needs, allocated once. */
 struct replay_run {
 	const struct trace *trace;
-	const struct trace_selection *selection;
+	const struct replay_options *options;
 	bool select_all;
 	struct trace_cursor *cursor;
 	struct decoder *decoder;
@@ -170,7 +186,7 @@ struct replay_run {
 #define REPLAY_NOTES 65536
 
 /* NULL: out of memory. */
-struct replay_run *replay_run_new(const struct trace *trace, const struct trace_selection *selection);
+struct replay_run *replay_run_new(const struct trace *trace, const struct replay_options *options);
 void replay_run_free(struct replay_run *run);
 /* Replay frame `index` of the trace into `result`, whose report is cleared first. */
 void replay_frame(struct replay_run *run, size_t index, struct frame_result *result);
@@ -187,14 +203,17 @@ struct divergence *diverge(struct replay_run *run, enum divergence_kind kind);
 struct replay_pool;
 
 /* `frames`: the indexes of the frames to replay, in order. NULL: out of memory. */
-struct replay_pool *replay_pool_start(const struct trace *trace, const struct trace_selection *selection,
-				      const size_t *frames, size_t count, unsigned jobs, size_t limit);
+struct replay_pool *replay_pool_start(const struct trace *trace, const struct replay_options *options,
+				      const size_t *frames, size_t count);
 /*
  * The next frame's result, in order; NULL after the last. Results stay valid until two calls later, so that each can be
  * compared with the one after it.
  */
 struct frame_result *replay_pool_next(struct replay_pool *pool);
 void replay_pool_stop(struct replay_pool *pool);
+
+/* The whole: damage is said on stderr. false: not enough memory. `s` is zeroed first; free s->shown with report_free(). */
+bool replay_trace(const struct trace *t, const struct replay_options *options, struct summary *s);
 
 /* ---- Words for people (explain.c) ---- */
 

@@ -1,0 +1,135 @@
+/*
+ * rows.c: one exit as a row of the table `exits`. Called by import.c.
+ */
+#include <string.h>
+
+#include "analyzer/rows.h"
+
+static void set(struct exit_row *row, enum exit_column column, uint64_t value)
+{
+	row->value[column] = value;
+	row->nulls &= ~(UINT64_C(1) << column);
+}
+
+/* A VMCS field as the handler got it; NULL where the trace doesn't have it (level `touched`, or no such field). */
+static void set_slot(struct exit_row *row, enum exit_column column, const struct vcpu *v, enum vmcs_slot slot)
+{
+	if (slot_test(v->loaded, slot))
+		set(row, column, v->vmcs[slot]);
+}
+
+/* SDM, "Modes of Operation": by CR0.PE, RFLAGS.VM, EFER.LMA and CS.L. */
+static const char *processor_mode(const struct vcpu *v)
+{
+	uint64_t rights = v->vmcs[VMCS_GUEST_CS_ACCESS_RIGHTS];
+
+	if (!slot_test(v->loaded, VMCS_GUEST_CR0) || !slot_test(v->loaded, VMCS_GUEST_RFLAGS) ||
+	    !slot_test(v->loaded, VMCS_GUEST_EFER) || !slot_test(v->loaded, VMCS_GUEST_CS_ACCESS_RIGHTS))
+		return NULL;
+	if (!(v->vmcs[VMCS_GUEST_CR0] & 1))
+		return "real";
+	if (v->vmcs[VMCS_GUEST_EFER] & 1u << 10)
+		return rights & AR_LONG ? "long" : "compat";
+	return v->vmcs[VMCS_GUEST_RFLAGS] & 1u << 17 ? "vm86" : "protected";
+}
+
+static void fill_fields(struct exit_row *row, const struct vcpu *v)
+{
+	static const struct {
+		uint8_t column, slot;
+	} fields[] = {
+		{ EXIT_qualification, VMCS_EXIT_QUALIFICATION }, { EXIT_instr_len, VMCS_EXIT_INSTRUCTION_LEN },
+		{ EXIT_instr_info, VMCS_EXIT_INSTRUCTION_INFO }, { EXIT_intr_info, VMCS_EXIT_INTR_INFO },
+		{ EXIT_intr_error, VMCS_EXIT_INTR_ERROR_CODE }, { EXIT_idt_info, VMCS_IDT_VECTORING_INFO },
+		{ EXIT_idt_error, VMCS_IDT_VECTORING_ERROR_CODE }, { EXIT_gpa, VMCS_GUEST_PHYSICAL_ADDR },
+		{ EXIT_gla, VMCS_GUEST_LINEAR_ADDR }, { EXIT_rip, VMCS_GUEST_RIP }, { EXIT_rsp, VMCS_GUEST_RSP },
+		{ EXIT_rflags, VMCS_GUEST_RFLAGS }, { EXIT_cr0, VMCS_GUEST_CR0 }, { EXIT_cr3, VMCS_GUEST_CR3 },
+		{ EXIT_cr4, VMCS_GUEST_CR4 }, { EXIT_efer, VMCS_GUEST_EFER }, { EXIT_cs, VMCS_GUEST_CS_SELECTOR },
+		{ EXIT_interruptibility, VMCS_GUEST_INTERRUPTIBILITY }, { EXIT_activity, VMCS_GUEST_ACTIVITY_STATE },
+	};
+
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+		set_slot(row, fields[i].column, v, fields[i].slot);
+	if (slot_test(v->loaded, VMCS_EXIT_REASON)) {
+		set(row, EXIT_reason, v->vmcs[VMCS_EXIT_REASON] & EXIT_REASON_BASIC);
+		set(row, EXIT_entry_failure, v->vmcs[VMCS_EXIT_REASON] >> 31 & 1);
+	}
+	if (slot_test(v->loaded, VMCS_GUEST_SS_ACCESS_RIGHTS))
+		set(row, EXIT_cpl, (v->vmcs[VMCS_GUEST_SS_ACCESS_RIGHTS] & AR_DPL) >> 5);
+	row->mode = processor_mode(v);
+}
+
+static void fill_registers(struct exit_row *row, const struct vcpu *v)
+{
+	static const struct {
+		uint8_t column, gpr;
+	} registers[] = {
+		{ EXIT_rax, GPR_RAX }, { EXIT_rcx, GPR_RCX }, { EXIT_rdx, GPR_RDX }, { EXIT_rbx, GPR_RBX },
+		{ EXIT_rbp, GPR_RBP }, { EXIT_rsi, GPR_RSI }, { EXIT_rdi, GPR_RDI }, { EXIT_r8, GPR_R8 },
+		{ EXIT_r9, GPR_R9 }, { EXIT_r10, GPR_R10 }, { EXIT_r11, GPR_R11 }, { EXIT_r12, GPR_R12 },
+		{ EXIT_r13, GPR_R13 }, { EXIT_r14, GPR_R14 }, { EXIT_r15, GPR_R15 }, { EXIT_cr2, GPR_CR2 },
+	};
+
+	for (size_t i = 0; i < sizeof(registers) / sizeof(registers[0]); i++)
+		set(row, registers[i].column, v->gpr[registers[i].gpr]);
+}
+
+void exit_row_fill(struct exit_row *row, const struct decoder *d, sqlite3_int64 trace_id)
+{
+	static const char *const actions[] = { "resume", "retire", "inject", "stop" };
+	const struct step *s = &d->step;
+	const struct vcpu *v = &d->cpu[s->vcpu];
+
+	row->filled = true;
+	row->nulls = UINT64_MAX;
+	set(row, EXIT_trace_id, (uint64_t)trace_id);
+	set(row, EXIT_seq, s->seq);
+	set(row, EXIT_step, s->number);
+	set(row, EXIT_vcpu, s->vcpu);
+	set(row, EXIT_tsc_exit, s->tsc);
+	fill_fields(row, v);
+	fill_registers(row, v);
+	row->action = s->unfinished || s->action > ACTION_STOP ? NULL : actions[s->action];
+	if (!s->unfinished) {
+		set(row, EXIT_handler_cycles, s->handler_cycles);
+		if (s->tsc_entry) {
+			set(row, EXIT_tsc_entry, s->tsc_entry);
+			set(row, EXIT_guest_cycles, s->tsc - s->tsc_entry);
+		}
+	}
+	row->insn_len = s->insn_len;
+	memcpy(row->insn, s->insn, s->insn_len);
+}
+
+void exit_row_complete(struct exit_row *row, const struct step *next)
+{
+	uint64_t handled = row->value[EXIT_tsc_exit] + row->value[EXIT_handler_cycles];
+
+	if (next->unfinished || !next->tsc_entry || row->nulls >> EXIT_handler_cycles & 1)
+		return;
+	set(row, EXIT_tracer_cycles, next->tracer_cycles);
+	set(row, EXIT_wait_cycles, next->tsc_entry - handled - next->tracer_cycles);
+}
+
+static void bind_text(sqlite3_stmt *insert, enum exit_column column, const char *text)
+{
+	sqlite3_bind_text(insert, column + 1, text, -1, SQLITE_STATIC);	/* NULL binds NULL */
+}
+
+int exit_row_insert(const struct exit_row *row, sqlite3_stmt *insert)
+{
+	for (int i = 0; i < EXIT_COLUMN_COUNT; i++) {
+		if (row->nulls >> i & 1)
+			sqlite3_bind_null(insert, i + 1);
+		else
+			sqlite3_bind_int64(insert, i + 1, (sqlite3_int64)row->value[i]);
+	}
+	bind_text(insert, EXIT_mode, row->mode);
+	bind_text(insert, EXIT_action, row->action);
+	if (row->insn_len)
+		sqlite3_bind_blob(insert, EXIT_insn + 1, row->insn, row->insn_len, SQLITE_STATIC);
+	/* The rowid is the exit's number, so that a scan of the table comes in order, though vCPUs' rows are late. */
+	sqlite3_bind_int64(insert, EXIT_COLUMN_COUNT + 1, (sqlite3_int64)row->value[EXIT_seq] + 1);
+	sqlite3_step(insert);
+	return sqlite3_reset(insert);
+}
