@@ -297,7 +297,8 @@ void reader_judge(struct trace *t)
 		add(t, DAMAGE_TRUNCATED, t->size, 0, "no closing frame: the recording was cut off after step %" PRIu64, j.at.step);
 	if (!t->damage_count && t->seek_size && (error = reader_check_seek_table(t)))
 		add(t, DAMAGE_CORRUPT, t->seek_offset, t->seek_size, "%s", error);
-	qsort(t->damage, t->damage_count, sizeof(*t->damage), compare_damages);
+	if (t->damage_count)
+		qsort(t->damage, t->damage_count, sizeof(*t->damage), compare_damages);
 }
 
 size_t trace_report_damage(const struct trace *t, FILE *to)
