@@ -29,6 +29,7 @@ static const struct {
 	size_t offset;
 } flags[] = {
 	{ "check-snapshot", offsetof(struct options, check_snapshot) },
+	{ "host-random", offsetof(struct options, host_random) },
 	{ "hide-tracing-time", offsetof(struct options, hide_tracing_time) },
 };
 

@@ -14,6 +14,7 @@ struct options {
 	uint64_t tsc_khz;	/* tsc_khz=N: what the guest is told */
 	enum trace_level trace;	/* trace=full|touched|off */
 	bool check_snapshot;	/* check-snapshot: every exit reads all fields and compares the known ones */
+	bool host_random;	/* host-random: the guest may have RDRAND and RDSEED */
 	bool hide_tracing_time;	/* hide-tracing-time: the guest's TSC leaves out what the tracer took */
 };
 

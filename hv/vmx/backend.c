@@ -87,99 +87,142 @@ static __attribute__((noinline, cold)) void check_known(struct vmx_cpu *c)
 	}
 }
 
-/* What metal itself, the encoder and the report look at without asking. */
-static const enum vmcs_slot always_loaded[] = {
-	VMCS_EXIT_REASON, VMCS_EXIT_INSTRUCTION_LEN, VMCS_GUEST_CR3, VMCS_GUEST_RIP,
+/* What every exit's handling reads: dispatch, RIP's advance, the encoder's keys. Read at once, since asking costs more. */
+#define EAGER(X)								\
+	X(EXIT_REASON) X(EXIT_INSTRUCTION_LEN) X(IDT_VECTORING_INFO)		\
+	X(GUEST_INTERRUPTIBILITY) X(GUEST_CR3) X(GUEST_RIP) X(GUEST_RFLAGS)
+
+enum {
+#define VMCS(name, encoding, change) ENCODING_##name = encoding,
+#include "include/vmcs.def"
+#undef VMCS
 };
 
-/* Level touched: everything else is unknown until somebody asks. */
+#define IN_WORD(slot, word) ((slot) / 64 == (word) ? UINT64_C(1) << (slot) % 64 : 0)
+_Static_assert(VMCS_WORDS == 3, "eager[] has three words");
+static const uint64_t eager[VMCS_WORDS] = {
+#define X(name) IN_WORD(VMCS_##name, 0) |
+	EAGER(X) 0,
+#undef X
+#define X(name) IN_WORD(VMCS_##name, 1) |
+	EAGER(X) 0,
+#undef X
+#define X(name) IN_WORD(VMCS_##name, 2) |
+	EAGER(X) 0,
+#undef X
+};
+
+static inline void forget(struct vmx_cpu *c)
+{
+	for (unsigned i = 0; i < VMCS_WORDS; i++)
+		c->v->loaded[i] = c->vmx->known[i] | eager[i];
+}
+
+/* Level touched: what isn't read here is unknown until somebody asks; each slot read is an item, changed or not. */
 static void load_touched(struct vmx_cpu *c)
 {
-	for (unsigned i = 0; i < VMCS_WORDS; i++)
-		c->v->loaded[i] = c->vmx->known[i];
-	for (unsigned i = 0; i < sizeof(always_loaded) / sizeof(*always_loaded); i++)
-		vmcs_read(c->v, always_loaded[i]);
+	struct encoder *e = &c->vmx->tracer.encoder;
+
+	forget(c);
+#define X(name)									\
+	do {									\
+		uint64_t value = vmread_unchecked(ENCODING_##name);		\
+										\
+		encoder_item(e, VMCS_##name, c->v->vmcs[VMCS_##name], value);	\
+		c->v->vmcs[VMCS_##name] = value;				\
+	} while (0);
+	EAGER(X)
+#undef X
+	region_read(c, VMCS_EXIT_REASON);
 }
 
-static void load_untraced(struct vmx_cpu *c)
+static inline void load_untraced(struct vmx_cpu *c)
 {
-	struct vcpu *v = c->v;
-
-	for (unsigned i = 0; i < VMCS_WORDS; i++)
-		v->loaded[i] = c->vmx->known[i];
-	v->vmcs[VMCS_EXIT_REASON] = region_read(c, VMCS_EXIT_REASON);
-	slot_set(v->loaded, VMCS_EXIT_REASON);
+	forget(c);
+#define X(name) c->v->vmcs[VMCS_##name] = vmread_unchecked(ENCODING_##name);
+	EAGER(X)
+#undef X
 }
 
-/* The core's question for a slot that the level left out. */
+/* The core's question for a slot that the level left out. An entry step may ask while another vCPU's VMCS is current. */
 uint64_t vcpu_load(struct vcpu *v, enum vmcs_slot slot)
 {
 	struct vmx_cpu *c = vmx_cpu_of(v);
 	uint64_t value;
 
-	region_make_current(c);		/* an entry step may ask while another vCPU's VMCS is current */
+	region_make_current(c);
 	value = region_read(c, slot);
 	if (c->vmx->tracer.level != TRACE_OFF)
 		encoder_item(&c->vmx->tracer.encoder, slot, v->vmcs[slot], value);
 	return value;
 }
 
-static void load_level(struct vmx_cpu *c)
+/* SDM "VM-Entry Failures During or After Loading Guest State": such an exit leaves the launch state alone. */
+static inline void note_launch(struct vmx_cpu *c)
 {
-	switch (c->vmx->tracer.level) {
-	case TRACE_FULL:
-		load_marked(c);
-		load_registers(c);
-		break;
-	case TRACE_TOUCHED:
-		load_touched(c);
-		load_registers(c);
-		break;
-	case TRACE_OFF:
-		load_untraced(c);
-		return;
-	}
-	if (__builtin_expect(c->vmx->check_snapshot || c->whole_due, 0))
-		check_known(c);
-}
-
-void backend_load(struct vmx_cpu *c)
-{
-	load_level(c);
-	/* SDM "VM-Entry Failures During or After Loading Guest State": such an exit leaves the launch state alone. */
 	if (__builtin_expect(!c->launched, 0) && !(c->v->vmcs[VMCS_EXIT_REASON] & EXIT_REASON_ENTRY_FAILURE))
 		region_entered(c);
 }
 
+void backend_load_untraced(struct vmx_cpu *c)
+{
+	load_untraced(c);
+	note_launch(c);
+}
+
+void backend_load(struct vmx_cpu *c)
+{
+	if (__builtin_expect(c->vmx->tracer.level == TRACE_FULL, 1))
+		load_marked(c);
+	else
+		load_touched(c);
+	load_registers(c);
+	if (__builtin_expect(c->whole_due, 0))
+		check_known(c);
+	note_launch(c);
+}
+
 /* ---- Flush ---- */
 
-void backend_collect(struct vmx_cpu *c)
+static void flush_set(struct vmx_cpu *c, uint64_t set, unsigned first)
+{
+	for (; set; set &= set - 1) {
+		enum vmcs_slot slot = first + __builtin_ctzll(set);
+
+		region_write(c, slot, c->v->vmcs[slot]);
+	}
+}
+
+void backend_flush(struct vmx_cpu *c)
+{
+	const struct vcpu *v = c->v;
+
+	for (unsigned word = 0; word < VMCS_WORDS; word++)
+		if (v->dirty[word])
+			flush_set(c, v->dirty[word], word * 64);
+	if (__builtin_expect(v->gpr_dirty >> GPR_CR2 & 1, 0) && c->vmx->resident == c)
+		x86_cr2_write(v->gpr[GPR_CR2]);
+}
+
+void backend_flush_later(struct vmx_cpu *c)
 {
 	for (unsigned i = 0; i < VMCS_WORDS; i++)
 		c->pending[i] |= c->v->dirty[i];
-	if (c->v->gpr_dirty >> GPR_CR2 & 1)
-		c->cr2_pending = true;
+	c->has_pending = true;
 }
 
-static void flush(struct vmx_cpu *c)
+static __attribute__((noinline, cold)) void flush_pending(struct vmx_cpu *c)
 {
 	for (unsigned word = 0; word < VMCS_WORDS; word++) {
-		for (uint64_t set = c->pending[word]; set; set &= set - 1) {
-			enum vmcs_slot slot = word * 64 + __builtin_ctzll(set);
-
-			region_write(c, slot, c->v->vmcs[slot]);
-		}
+		flush_set(c, c->pending[word], word * 64);
 		c->pending[word] = 0;
 	}
-	if (c->cr2_pending) {
-		x86_cr2_write(c->v->gpr[GPR_CR2]);
-		c->cr2_pending = false;
-	}
+	c->has_pending = false;
 }
 
 /* ---- Enter ---- */
 
-static noreturn void entry_refused(struct vmx_cpu *c, int how)
+static noreturn __attribute__((cold)) void entry_refused(struct vmx_cpu *c, int how)
 {
 	uint64_t error = how == 2 ? region_read(c, VMCS_VM_INSTRUCTION_ERROR) : 0;
 
@@ -194,9 +237,11 @@ void backend_enter(struct vmx_cpu *c)
 
 	region_make_current(c);
 	switch_to(c);
-	flush(c);
+	if (__builtin_expect(c->has_pending, 0))
+		flush_pending(c);
+	backend_flush(c);
 	c->tsc_entry = x86_rdtsc();
 	how = vmx_enter(c->v->gpr, c->launched);
-	if (how)
+	if (__builtin_expect(how, 0))
 		entry_refused(c, how);
 }

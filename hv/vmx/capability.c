@@ -58,7 +58,7 @@ static const struct control {
 		.refused = PROC_INVLPG | PROC_RDTSC | PROC_CR3_LOAD | PROC_CR3_STORE | PROC_MOV_DR },
 	[CONTROL_PROC2] = { "proc2", MSR_VMX_PROCBASED2, MSR_VMX_PROCBASED2,
 		.required = PROC2_EPT | PROC2_VPID | PROC2_UNRESTRICTED | PROC2_WBINVD,
-		.optional = PROC2_RDTSCP | PROC2_INVPCID | PROC2_XSAVES | PROC2_RDRAND | PROC2_RDSEED | PROC2_ENCLS },
+		.optional = PROC2_RDTSCP | PROC2_INVPCID | PROC2_XSAVES | PROC2_ENCLS },
 	[CONTROL_EXIT] = { "exit", 0x483, 0x48f,
 		.required = EXIT_SAVE_DEBUG | EXIT_HOST_64 | EXIT_ACK_INTERRUPT | EXIT_SAVE_PAT | EXIT_LOAD_PAT |
 			    EXIT_SAVE_EFER | EXIT_LOAD_EFER },
@@ -120,15 +120,18 @@ static noreturn void control_missing(enum control_word word, uint32_t bits, cons
 }
 
 /* SDM "VM-Execution Controls" of that facility: bits 31:0 must be 1 where they are 1, bits 63:32 may be. */
-static uint32_t control_compute(enum control_word word, bool true_controls, uint32_t extra)
+static uint32_t control_compute(enum control_word word, bool true_controls, uint32_t required, uint32_t optional)
 {
 	const struct control *c = &controls[word];
 	uint64_t allowed = x86_rdmsr(true_controls ? c->true_msr : c->msr);
 	uint32_t must = (uint32_t)allowed, may = (uint32_t)(allowed >> 32);
-	uint32_t required = c->required | extra;
-	uint32_t result = required | (c->optional & may) | must;
+	uint32_t result;
 
-	log_print("vexit: %-8s  %08x  %08x  %08x  %08x  %08x\n", c->name, required, c->optional, must, may, result);
+	required |= c->required;
+	optional |= c->optional;
+	result = required | (optional & may) | must;
+
+	log_print("vexit: %-8s  %08x  %08x  %08x  %08x  %08x\n", c->name, required, optional, must, may, result);
 	if (required & ~may)
 		control_missing(word, required & ~may, "lacks");
 	if (c->refused & must)
@@ -164,7 +167,7 @@ static bool capability_msr_exists(const struct capability *c, uint32_t msr)
 	return true;
 }
 
-void capability_init(struct capability *c, unsigned vcpus)
+void capability_init(struct capability *c, unsigned vcpus, bool host_random)
 {
 	bool true_controls;
 
@@ -172,12 +175,14 @@ void capability_init(struct capability *c, unsigned vcpus)
 	c->basic = x86_rdmsr(MSR_VMX_BASIC);
 	true_controls = c->basic & BASIC_TRUE_CONTROLS;
 	log_print("vexit: controls  required  optional  must-be-1 may-be-1  result\n");
-	c->control[CONTROL_PIN] = control_compute(CONTROL_PIN, true_controls, 0);
+	c->control[CONTROL_PIN] = control_compute(CONTROL_PIN, true_controls, 0, 0);
 	/* One vCPU has nobody to give way to. */
-	c->control[CONTROL_PROC] = control_compute(CONTROL_PROC, true_controls, vcpus > 1 ? PROC_PAUSE : 0);
-	c->control[CONTROL_PROC2] = control_compute(CONTROL_PROC2, true_controls, 0);
-	c->control[CONTROL_EXIT] = control_compute(CONTROL_EXIT, true_controls, 0);
-	c->control[CONTROL_ENTRY] = control_compute(CONTROL_ENTRY, true_controls, 0);
+	c->control[CONTROL_PROC] = control_compute(CONTROL_PROC, true_controls, vcpus > 1 ? PROC_PAUSE : 0, 0);
+	/* Where they exit they get #UD: a run whose guest draws no random numbers can be had again. */
+	c->control[CONTROL_PROC2] = control_compute(CONTROL_PROC2, true_controls, 0,
+						    host_random ? 0 : PROC2_RDRAND | PROC2_RDSEED);
+	c->control[CONTROL_EXIT] = control_compute(CONTROL_EXIT, true_controls, 0, 0);
+	c->control[CONTROL_ENTRY] = control_compute(CONTROL_ENTRY, true_controls, 0, 0);
 
 	c->ept_vpid = x86_rdmsr(MSR_VMX_EPT_VPID_CAP);
 	check_ept(c);

@@ -2,6 +2,7 @@
 #ifndef VMX_CAPABILITY_H
 #define VMX_CAPABILITY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum control_word { CONTROL_PIN, CONTROL_PROC, CONTROL_PROC2, CONTROL_EXIT, CONTROL_ENTRY, CONTROL_WORDS };
@@ -22,9 +23,9 @@ struct capability {
 
 /*
  * Checks that VMX is there, unlocks it where the firmware left that to us, computes the control words and prints
- * them. `several` vCPUs share a processor: PAUSE exits, so that a spinning one gives way. Whatever is missing ends
- * the run as a host error.
+ * them. Several vCPUs: PAUSE exits, so that a spinning one gives way. Without `host_random`, RDRAND and RDSEED exit. Whatever
+ * is missing ends the run as a host error.
  */
-void capability_init(struct capability *c, unsigned vcpus);
+void capability_init(struct capability *c, unsigned vcpus, bool host_random);
 
 #endif

@@ -34,6 +34,7 @@ static void configure(struct vmx *x, const struct options *o)
 	c->cpu_count = o->vcpus;
 	c->preemption_timer_shift = cap->misc & 31;
 	c->hide_tracing_time = o->hide_tracing_time;
+	c->host_random = o->host_random;
 	/* SDM "Unrestricted Guests": PE and PG are free in spite of FIXED0. */
 	c->cr0_fixed0 = cap->cr0_fixed0 & ~CR0_PE_PG;
 	c->cr0_fixed1 = cap->cr0_fixed1;
@@ -78,7 +79,7 @@ static noreturn void end(struct vmx *x, const struct vm_stop *stop)
 	if ((stop->kind == STOP_UNHANDLED || stop->kind == STOP_ENTRY_FAILURE) && x->running)
 		report_vcpu(x, x->running);
 	tracer_finish(x, stop);
-	log_print("vexit: %llu exits\n", (unsigned long long)x->tracer.encoder.next_seq);
+	log_print("vexit: %llu exits\n", (unsigned long long)x->history.count);
 	log_verdict(kinds[stop->kind], stop->value);
 }
 
@@ -90,7 +91,7 @@ void vmx_main(const struct boot *boot)
 	struct guest guest;
 	struct vm_stop stop;
 
-	capability_init(&x->capability, o->vcpus);
+	capability_init(&x->capability, o->vcpus, o->host_random);
 	region_vmxon(&x->capability);
 	host_init();
 	x->tracer.level = o->trace;

@@ -42,12 +42,10 @@ void region_allocate(struct vmx_cpu *c, const struct capability *capability)
 	c->launched = false;
 }
 
-void region_make_current(struct vmx_cpu *c)
+void region_load(struct vmx_cpu *c)
 {
 	struct vmx *x = c->vmx;
 
-	if (x->current == c)
-		return;
 	if (!vmx_vmptrld(c->region))
 		panic("VMPTRLD of vCPU %u's VMCS at %#llx failed", c->v->index, (unsigned long long)c->region);
 	if (x->current)
@@ -61,26 +59,11 @@ void region_entered(struct vmx_cpu *c)
 	c->launched = true;
 }
 
-static noreturn void region_failed(const struct vmx_cpu *c, const char *what, enum vmcs_slot slot)
+void region_failed(const struct vmx_cpu *c, const char *what, enum vmcs_slot slot)
 {
 	uint64_t error = 0;
 
 	vmx_vmread(ENCODING_INSTRUCTION_ERROR, &error);
 	panic("%s of %s (vCPU %u) failed: VM-instruction error %llu, %s", what, vmcs_fields[slot].name, c->v->index,
 	      (unsigned long long)error, report_instruction_error(error));
-}
-
-uint64_t region_read(struct vmx_cpu *c, enum vmcs_slot slot)
-{
-	uint64_t value;
-
-	if (!vmx_vmread(vmcs_fields[slot].encoding, &value))
-		region_failed(c, "VMREAD", slot);
-	return value;
-}
-
-void region_write(struct vmx_cpu *c, enum vmcs_slot slot, uint64_t value)
-{
-	if (!vmx_vmwrite(vmcs_fields[slot].encoding, value))
-		region_failed(c, "VMWRITE", slot);
 }

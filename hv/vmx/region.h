@@ -3,11 +3,10 @@
 #define VMX_REGION_H
 
 #include <stdint.h>
+#include <stdnoreturn.h>
 
-#include "include/vmcs.h"
-
-struct capability;
-struct vmx_cpu;
+#include "vmx/instructions.h"
+#include "vmx/vmx.h"
 
 /* Makes CR0 and CR4 what VMX wants, and executes VMXON. */
 void region_vmxon(const struct capability *c);
@@ -15,14 +14,34 @@ void region_vmxon(const struct capability *c);
 /* Gives the vCPU a VMCS region, in state clear. */
 void region_allocate(struct vmx_cpu *c, const struct capability *capability);
 
-/* Makes this vCPU's VMCS the current one; nothing to do if it is. */
-void region_make_current(struct vmx_cpu *c);
+/* Makes this vCPU's VMCS the current one. */
+void region_load(struct vmx_cpu *c);
 
 /* After a VM entry that worked: the next one is VMRESUME. */
 void region_entered(struct vmx_cpu *c);
 
+static inline void region_make_current(struct vmx_cpu *c)
+{
+	if (__builtin_expect(c->vmx->current != c, 0))
+		region_load(c);
+}
+
 /* VMREAD and VMWRITE of the current VMCS; a failure is a panic that names the field and the VM-instruction error. */
-uint64_t region_read(struct vmx_cpu *c, enum vmcs_slot slot);
-void region_write(struct vmx_cpu *c, enum vmcs_slot slot, uint64_t value);
+noreturn void region_failed(const struct vmx_cpu *c, const char *what, enum vmcs_slot slot);
+
+static inline uint64_t region_read(const struct vmx_cpu *c, enum vmcs_slot slot)
+{
+	uint64_t value;
+
+	if (__builtin_expect(!vmx_vmread(vmcs_fields[slot].encoding, &value), 0))
+		region_failed(c, "VMREAD", slot);
+	return value;
+}
+
+static inline void region_write(const struct vmx_cpu *c, enum vmcs_slot slot, uint64_t value)
+{
+	if (__builtin_expect(!vmx_vmwrite(vmcs_fields[slot].encoding, value), 0))
+		region_failed(c, "VMWRITE", slot);
+}
 
 #endif

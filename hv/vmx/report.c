@@ -48,11 +48,10 @@ static void print_history(const struct exit_history *h)
 
 	log_print("  last exits, oldest first:\n");
 	for (uint64_t n = first; n < h->count; n++) {
-		unsigned i = n & (EXIT_HISTORY - 1);
+		const struct exit_memory *m = &h->exit[n & (EXIT_HISTORY - 1)];
 
-		log_print("    %llu: vcpu %u, tsc %llu, %s, rip after %#llx, qualification %#llx\n", (unsigned long long)n,
-			  h->exit[i].vcpu, (unsigned long long)h->exit[i].tsc, report_reason(h->exit[i].reason),
-			  (unsigned long long)h->exit[i].rip, (unsigned long long)h->exit[i].qualification);
+		log_print("    exit %llu: vCPU %u, TSC %llu, at %#llx, %s\n", (unsigned long long)n, m->vcpu,
+			  (unsigned long long)m->tsc, (unsigned long long)m->rip, report_reason(m->reason));
 	}
 }
 

@@ -9,12 +9,14 @@ struct vmx_cpu;
 
 #define EXIT_HISTORY 16u		/* a power of two */
 
+struct exit_memory {
+	uint64_t tsc, rip;
+	uint32_t reason, vcpu;
+};
+
 struct exit_history {
-	uint64_t count;
-	struct {
-		uint64_t tsc, rip, qualification;
-		uint32_t vcpu, reason;
-	} exit[EXIT_HISTORY];
+	uint64_t count;			/* exits ever */
+	struct exit_memory exit[EXIT_HISTORY];
 };
 
 /* Makes a panic print this VM, and send its open frame. */

@@ -18,58 +18,68 @@
 #define REASON_PREEMPTION_TIMER	52
 #define REASON_PAUSE		40
 
+/* A new frame: each vCPU's first exit in it is read whole. */
+static __attribute__((noinline, cold)) void frame_opened(struct vmx *x)
+{
+	for (unsigned i = 0; i < x->vm.config.cpu_count; i++)
+		x->cpu[i].whole_due = true;
+}
+
 /* ---- Entry steps ---- */
 
-enum entry_result run_entry_step(struct vmx_cpu *c, uint64_t now)
+static inline enum entry_result entry_traced(struct vmx_cpu *c, uint64_t now)
 {
 	struct vmx *x = c->vmx;
 	enum entry_result result;
 	uint64_t done;
 
+	if (tracer_begin(&x->tracer, x, c->v, STEP_ENTRY))
+		frame_opened(x);
+	result = vcpu_prepare_entry(c->v, &x->vm, &x->world);
+	done = x86_rdtsc();
+	encoder_end_entry(&x->tracer.encoder, c->v, &x->vm);
+	tracer_step_done(&x->tracer, now);
+	c->tracer_cycles += x86_rdtsc() - done;
+	return result;
+}
+
+enum entry_result run_entry_step(struct vmx_cpu *c, uint64_t now)
+{
+	struct vmx *x = c->vmx;
+	enum entry_result result;
+
 	x->running = c;
-	vcpu_begin_step(c->v, now);
-	if (x->tracer.level == TRACE_OFF) {
-		result = vcpu_prepare_entry(c->v, &x->vm, &x->world);
-		x->vm.touched = 0;
-	} else {
-		if (tracer_begin(x, c->v, STEP_ENTRY))
-			for (unsigned i = 0; i < x->vm.config.cpu_count; i++)
-				x->cpu[i].whole_due = true;
-		result = vcpu_prepare_entry(c->v, &x->vm, &x->world);
-		done = x86_rdtsc();
-		encoder_end_entry(&x->tracer.encoder, c->v, &x->vm);
-		tracer_step_done(x, now);
-		c->tracer_cycles += x86_rdtsc() - done;
-	}
-	backend_collect(c);
 	c->step_due = false;
+	vcpu_begin_step(c->v, now);
+	if (x->tracer.level == TRACE_OFF)
+		result = vcpu_prepare_entry(c->v, &x->vm, &x->world);
+	else
+		result = entry_traced(c, now);
+	if (__builtin_expect(result != ENTRY_ENTER, 0))
+		backend_flush_later(c);
 	return result;
 }
 
 /* ---- Exits ---- */
 
-static inline void remember(struct vmx *x, const struct vcpu *v)
+static inline void remember(struct exit_history *h, const struct vcpu *v)
 {
-	unsigned i = x->history.count++ & (EXIT_HISTORY - 1);
+	struct exit_memory *m = &h->exit[h->count++ & (EXIT_HISTORY - 1)];
 
-	x->history.exit[i].tsc = v->tsc;
-	x->history.exit[i].rip = v->vmcs[VMCS_GUEST_RIP];
-	x->history.exit[i].qualification = v->vmcs[VMCS_EXIT_QUALIFICATION];
-	x->history.exit[i].reason = (uint32_t)v->vmcs[VMCS_EXIT_REASON];
-	x->history.exit[i].vcpu = v->index;
+	m->tsc = v->tsc;
+	m->rip = v->vmcs[VMCS_GUEST_RIP];
+	m->reason = v->vmcs[VMCS_EXIT_REASON];
+	m->vcpu = v->index;
 }
 
-static enum exit_action exit_untraced(struct vmx_cpu *c)
+static inline enum exit_action exit_untraced(struct vmx_cpu *c)
 {
 	struct vmx *x = c->vmx;
-	enum exit_action action;
 
-	backend_load(c);
-	action = exit_dispatch(c->v, &x->vm, &x->world);
-	x->vm.touched = 0;
-	x->tracer.encoder.next_seq++;
+	backend_load_untraced(c);
+	remember(&x->history, c->v);
 	x->tracer.encoder.reasons[c->v->vmcs[VMCS_EXIT_REASON] % CLOSING_REASONS]++;
-	return action;
+	return exit_dispatch(c->v, &x->vm, &x->world);
 }
 
 static enum exit_action exit_traced(struct vmx_cpu *c)
@@ -79,49 +89,58 @@ static enum exit_action exit_traced(struct vmx_cpu *c)
 	uint64_t reported = c->tracer_cycles - c->tracer_cycles_told, handled;
 	enum exit_action action;
 
-	if (tracer_begin(x, c->v, STEP_EXIT))
-		for (unsigned i = 0; i < x->vm.config.cpu_count; i++)
-			x->cpu[i].whole_due = true;
+	if (tracer_begin(&x->tracer, x, c->v, STEP_EXIT))
+		frame_opened(x);
 	backend_load(c);
-	if (encoder_wants_insn(e, c->v))
+	/* At level touched the walk would ask for fields that no handler asked for. */
+	if (__builtin_expect(encoder_wants_insn(e, c->v), 0) && x->tracer.level == TRACE_FULL)
 		guest_code_note(c);
+	remember(&x->history, c->v);
 	action = exit_dispatch(c->v, &x->vm, &x->world);
 	handled = x86_rdtsc();
 	encoder_end_exit(e, c->v, &x->vm, action, c->tsc_entry, handled - c->v->tsc, reported);
 	c->tracer_cycles_told = c->tracer_cycles;
-	tracer_step_done(x, c->v->tsc);
+	tracer_step_done(&x->tracer, c->v->tsc);
+	if (__builtin_expect(x->check_snapshot, 0))
+		c->whole_due = true;
 	c->tracer_cycles += x86_rdtsc() - handled;
 	return action;
 }
 
-static enum exit_action handle_exit(struct vmx_cpu *c, uint64_t now)
+static inline enum exit_action handle_exit(struct vmx_cpu *c, uint64_t now)
 {
 	struct vmx *x = c->vmx;
 	enum exit_action action;
 
 	vcpu_begin_step(c->v, now);
 	action = x->tracer.level == TRACE_OFF ? exit_untraced(c) : exit_traced(c);
-	backend_collect(c);
+	backend_flush(c);
 	c->step_due = true;
-	remember(x, c->v);
-	if ((c->v->vmcs[VMCS_EXIT_REASON] & EXIT_REASON_BASIC) == REASON_PAUSE)
-		schedule_yield(x);
 	return action;
 }
 
 /* ---- The loop ---- */
 
-static bool stop_requested(struct vmx *x, const struct vcpu *v)
+static __attribute__((noinline, cold)) bool stop_requested(void)
 {
 	uint8_t byte;
 
-	if (++x->exits % REQUEST_EXITS &&
-	    (v->vmcs[VMCS_EXIT_REASON] & EXIT_REASON_BASIC) != REASON_PREEMPTION_TIMER)
-		return false;
 	while (serial_receive(&serial_log, &byte))
 		if (byte == REQUEST_STOP)
 			return true;
 	return false;
+}
+
+/* What is done once in a while, and at the exits that are about time: true when the run is to end. */
+static inline bool housekeeping(struct vmx *x, const struct vcpu *v)
+{
+	uint32_t reason = v->vmcs[VMCS_EXIT_REASON];
+
+	if (reason == REASON_PAUSE)
+		schedule_yield(x);
+	if (__builtin_expect(++x->exits % REQUEST_EXITS && reason != REASON_PREEMPTION_TIMER, 1))
+		return false;
+	return stop_requested();
 }
 
 struct vm_stop run(struct vmx *x)
@@ -134,7 +153,7 @@ struct vm_stop run(struct vmx *x)
 		backend_enter(c);
 		if (handle_exit(c, x86_rdtsc()) == ACTION_STOP)
 			return x->vm.stop;
-		if (stop_requested(x, c->v))
+		if (housekeeping(x, c->v))
 			return (struct vm_stop){ .kind = STOP_STOPPED };
 	}
 }

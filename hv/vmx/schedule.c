@@ -15,11 +15,10 @@
 void schedule_init(struct vmx *x)
 {
 	x->scheduler.slice = x->vm.config.tsc_khz * 1000 / SLICES_A_SECOND;
-	for (unsigned i = 0; i < x->vm.config.cpu_count; i++)
-		x->cpu[i].step_due = true;
+	x->scheduler.slice_end = x->vm.config.cpu_count > 1 ? 0 : TIME_NONE;
 }
 
-/* DESIGN: once after each exit; a waiting vCPU again only when it is due or something was posted for it. */
+/* Once after each exit; a waiting vCPU again only when it is due or something was posted for it. */
 static bool wants_step(const struct vmx *x, unsigned index, uint64_t now)
 {
 	return x->cpu[index].step_due || vm_cpu_wants_step(&x->vm, index, now);
@@ -30,7 +29,7 @@ static void choose(struct vmx *x, unsigned index, uint64_t now)
 	struct scheduler *s = &x->scheduler;
 
 	if (index != s->last || now >= s->slice_end)
-		s->slice_end = now + s->slice;
+		s->slice_end = x->vm.config.cpu_count > 1 ? now + s->slice : TIME_NONE;
 	s->last = index;
 }
 
@@ -57,7 +56,8 @@ static enum entry_result ask(struct vmx *x, unsigned first, bool all)
 	return ENTRY_WAIT;
 }
 
-struct vmx_cpu *schedule_next(struct vmx *x)
+/* The vCPU that ran can't or may not go on. */
+static __attribute__((noinline, cold)) struct vmx_cpu *next_of_all(struct vmx *x)
 {
 	struct scheduler *s = &x->scheduler;
 	unsigned first = s->last;
@@ -74,6 +74,24 @@ struct vmx_cpu *schedule_next(struct vmx *x)
 	if (result == ENTRY_WAIT)
 		panic("every vCPU says it waits, and none idles");
 	return result == ENTRY_ENTER ? &x->cpu[s->last] : NULL;
+}
+
+struct vmx_cpu *schedule_next(struct vmx *x)
+{
+	struct scheduler *s = &x->scheduler;
+	struct vmx_cpu *c = &x->cpu[s->last];
+	uint64_t now = x86_rdtsc();
+
+	/* Mostly: the one that exited goes on. */
+	if (__builtin_expect(c->step_due && now < s->slice_end && !s->yield, 1)) {
+		enum entry_result result = run_entry_step(c, now);
+
+		if (__builtin_expect(result == ENTRY_ENTER, 1))
+			return c;
+		if (result == ENTRY_STOP)
+			return NULL;
+	}
+	return next_of_all(x);
 }
 
 uint64_t schedule_slice_end(const struct vmx *x, const struct vmx_cpu *c)

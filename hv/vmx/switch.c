@@ -113,12 +113,10 @@ static void restore(struct vmx_cpu *c)
 	x86_cr2_write(c->v->gpr[GPR_CR2]);
 }
 
-void switch_to(struct vmx_cpu *c)
+void switch_exchange(struct vmx_cpu *c)
 {
 	struct vmx *x = c->vmx;
 
-	if (x->resident == c)
-		return;
 	if (x->resident)
 		save(x->resident);
 	restore(c);

@@ -4,8 +4,7 @@
 
 #include <stdint.h>
 
-struct vm_config;
-struct vmx_cpu;
+#include "vmx/vmx.h"
 
 /* Tells which bits of XCR0 and IA32_XSS the guest may set. */
 void switch_policy(struct vm_config *config);
@@ -13,8 +12,14 @@ void switch_policy(struct vm_config *config);
 /* State after reset, with room for the XSAVE area. */
 void switch_init(struct vmx_cpu *c);
 
-/* Brings this vCPU's state into the processor and saves the one that was there; nothing to do if it is there. */
-void switch_to(struct vmx_cpu *c);
+/* Saves the state that is in the processor, and brings this vCPU's there. */
+void switch_exchange(struct vmx_cpu *c);
+
+static inline void switch_to(struct vmx_cpu *c)
+{
+	if (__builtin_expect(c->vmx->resident != c, 0))
+		switch_exchange(c);
+}
 
 /* For struct world: in the processor or in memory, wherever the vCPU's state is. Unknown registers are a bug of the core's. */
 uint64_t switch_msr_read(struct vmx_cpu *c, uint32_t msr);

@@ -73,19 +73,10 @@ void tracer_init(struct vmx *x, const struct boot *boot)
 	t->opened = true;
 }
 
-bool tracer_begin(struct vmx *x, const struct vcpu *v, enum step_kind kind)
+void tracer_open(struct tracer *t, const struct vmx *x, const struct vcpu *v)
 {
-	struct tracer *t = &x->tracer;
-	bool opens = !t->encoder.open;
-
-	if (opens) {
-		encoder_open(&t->encoder, t->raw, t->raw_cap, x->vcpu, &x->vm);
-		t->frame_start = v->tsc;
-	}
-	encoder_begin(&t->encoder, v, kind);
-	t->step = v;
-	t->in_step = true;
-	return opens;
+	encoder_open(&t->encoder, t->raw, t->raw_cap, x->vcpu, &x->vm);
+	t->frame_end = v->tsc + t->frame_cycles;
 }
 
 /* ---- Compression ---- */
@@ -162,15 +153,11 @@ static void send_frame(struct tracer *t)
 	send_packed(t);
 }
 
-void tracer_step_done(struct vmx *x, uint64_t now)
+void tracer_close(struct tracer *t)
 {
-	struct tracer *t = &x->tracer;
-
-	t->in_step = false;
 	if (t->encoder.overflow)
-		panic("a step of vCPU %u crossed the bounds of world.h", t->step->index);
-	if (encoder_full(&t->encoder) || now - t->frame_start >= t->frame_cycles)
-		send_frame(t);
+		panic("a step crossed the bounds of world.h");
+	send_frame(t);
 }
 
 void tracer_finish(struct vmx *x, const struct vm_stop *stop)
@@ -185,7 +172,7 @@ void tracer_finish(struct vmx *x, const struct vm_stop *stop)
 		.session = t->session->id,
 		.frames = t->encoder.next_frame,
 		.steps = t->encoder.next_step,
-		.exits = t->encoder.next_seq,
+		.exits = x->history.count,
 		.last_tsc = t->encoder.last_tsc,
 		.stop = *stop,
 	};
@@ -204,7 +191,7 @@ void tracer_panic(struct vmx *x)
 		t->header.packed_size = store(t, t->header.raw_size);
 		send_packed(t);
 	}
-	if (t->level != TRACE_OFF && t->encoder.open && t->in_step)
+	if (t->level != TRACE_OFF && t->encoder.open && t->step)
 		encoder_end_unfinished(&t->encoder, (struct vcpu *)t->step);
 	tracer_finish(x, &stop);
 }

@@ -3,6 +3,7 @@
 #define VMX_TRACER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "include/vcpu.h"
@@ -17,11 +18,10 @@ struct ZSTD_CCtx_s;
 struct tracer {
 	enum trace_level level;
 	bool opened;			/* the session frame went out */
-	bool in_step;			/* between begin and end: a panic leaves this step unfinished */
 	bool compressing;		/* zstd runs: a panic must not call it again */
-	const struct vcpu *step;	/* whose step is in hand */
-	uint64_t frame_start;		/* TSC of the frame's first step */
-	uint64_t frame_cycles;		/* a frame closes when it is this old */
+	const struct vcpu *step;	/* whose step is in hand, between begin and done: a panic leaves it unfinished */
+	uint64_t frame_end;		/* TSC at which the open frame is old */
+	uint64_t frame_cycles;		/* how old it gets */
 	uint8_t *raw, *packed, *frame_bytes;
 	uint32_t raw_cap, packed_cap;
 	struct ZSTD_CCtx_s *zstd;
@@ -33,14 +33,32 @@ struct tracer {
 /* Needs vm.config, the capabilities and the supported fields; sends the first session frame. */
 void tracer_init(struct vmx *x, const struct boot *boot);
 
+void tracer_open(struct tracer *t, const struct vmx *x, const struct vcpu *v);
+
 /*
  * Begins the record of a step of `v`, in a new frame if none is open: then true, and the caller has the vCPUs'
  * next exits read whole. v->tsc is the step's time.
  */
-bool tracer_begin(struct vmx *x, const struct vcpu *v, enum step_kind kind);
+static inline bool tracer_begin(struct tracer *t, const struct vmx *x, const struct vcpu *v, enum step_kind kind)
+{
+	bool opens = !t->encoder.open;
+
+	if (__builtin_expect(opens, 0))
+		tracer_open(t, x, v);
+	encoder_begin(&t->encoder, v, kind);
+	t->step = v;
+	return opens;
+}
+
+void tracer_close(struct tracer *t);
 
 /* At the end of a step, after its record was appended: sends the frame if it is full or old. */
-void tracer_step_done(struct vmx *x, uint64_t now);
+static inline void tracer_step_done(struct tracer *t, uint64_t now)
+{
+	t->step = NULL;
+	if (__builtin_expect(encoder_full(&t->encoder) || now >= t->frame_end || t->encoder.overflow, 0))
+		tracer_close(t);
+}
 
 /* Sends the open frame, then the closing frame. */
 void tracer_finish(struct vmx *x, const struct vm_stop *stop);

@@ -40,8 +40,8 @@ struct vmx_cpu {
 
 	bool step_due;			/* exited, or never entered: it must take an entry step */
 	bool whole_due;			/* first exit in this frame: read and compare all fields */
-	bool cr2_pending;		/* the step wrote CR2 */
-	uint64_t pending[VMCS_WORDS];	/* slots that the last steps wrote: VMWRITE before the entry */
+	bool has_pending;
+	uint64_t pending[VMCS_WORDS];	/* slots that entry steps wrote while it waited: VMWRITE before the entry */
 
 	uint64_t tsc_entry;		/* just before the last VM entry */
 	uint64_t tracer_cycles;		/* what the tracer spent on this vCPU, ever */
@@ -68,7 +68,7 @@ struct vmx {
 	struct vmx_cpu *resident;	/* whose switched state the processor holds */
 	struct vmx_cpu *running;	/* whose step is in hand: the world's calls are about it */
 	struct scheduler scheduler;
-	uint64_t exits;
+	unsigned exits;			/* for what is done once in a while */
 	bool check_snapshot;
 
 	uint64_t supported[VMCS_WORDS];	/* fields that this processor has */
