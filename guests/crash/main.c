@@ -88,7 +88,8 @@ static void crash_bad_vmcall(void)
 
 static void crash_ud_vmx(void)
 {
-	test_vmx_undefined();
+	if (!test_vmx_undefined())
+		verdict(VERDICT_SKIP);
 	verdict((uint32_t)test_result("crash", "VMX instructions, "));
 }
 

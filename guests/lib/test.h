@@ -34,8 +34,8 @@ void test_equal(const char *what, uint64_t got, uint64_t expected);
 struct trap;
 void test_trap(const char *what, struct trap got, int32_t vector, uint32_t error);
 
-/* vmx.c: each VMX instruction gives #UD (where CPUID offers no VMX). */
-void test_vmx_undefined(void);
+/* vmx.c: each VMX instruction gives #UD. False if CPUID offers VMX, so that nothing was tried. */
+bool test_vmx_undefined(void);
 
 /* What main() returns: success or failure by what was counted, with a last line. */
 int test_result(const char *name, const char *subject);
