@@ -1,6 +1,7 @@
 /*
  * init.c: what happens between start.S and main().
  */
+#include "entry.h"
 #include "guest.h"
 
 #define MULTIBOOT_LOADED       0x2badb002
@@ -28,7 +29,7 @@ static void silence_pics(void)
 	outb(PIC_SLAVE_MASK, 0xff);
 }
 
-void __attribute__((noreturn)) guest_start(uint32_t magic, const struct multiboot_info *info)
+void guest_start(uint32_t magic, const struct multiboot_info *info)
 {
 	cpu_init(this_cpu(), 0);
 	trap_init();

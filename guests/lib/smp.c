@@ -4,6 +4,7 @@
  * Nothing here keeps time: a vCPU that doesn't come up leaves the guest waiting, and the recorder's
  * --timeout ends it with the exits that led there.
  */
+#include "entry.h"
 #include "guest.h"
 
 #define SIPI_PATIENCE 1000000 /* PAUSEs before the second SIPI; only real machines may need it */

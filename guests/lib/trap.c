@@ -4,6 +4,7 @@
  * Called by vectors.S. An exception that nobody asked for ends the guest as a failure: for a guest that
  * tests a hypervisor this is what a hypervisor's bug most often looks like.
  */
+#include "entry.h"
 #include "guest.h"
 
 struct idt_gate {
