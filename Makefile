@@ -9,6 +9,8 @@ CC = gcc
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
+# V=1 shows whole commands; otherwise a line for each file.
+Q = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2);)
 
 # ---- what is built from what: each list stands once ----
 CORE   := $(sort $(wildcard hv/exit/*.c hv/insn/*.c hv/dev/*.c hv/trace/*.c))
@@ -52,77 +54,78 @@ all: $(O)/vexit $(O)/vexit.elf $(GUEST_ELF) $(O)/purity.ok
 # ---- the hypervisor ----
 $(O)/metal/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(METAL_CFLAGS) -c $< -o $@
+	$(call Q,CC,$<)$(CC) $(METAL_CFLAGS) -c $< -o $@
 
 $(O)/metal/%.o: %.S
 	@mkdir -p $(@D)
-	$(CC) $(METAL_CFLAGS) -D__ASSEMBLY__ -c $< -o $@
+	$(call Q,AS,$<)$(CC) $(METAL_CFLAGS) -D__ASSEMBLY__ -c $< -o $@
 
 $(O)/vexit.elf: $(METAL_OBJ) $(CORE_OBJ) $(O)/metal/build_id.o hv/boot/link.ld
-	$(CC) -nostdlib -static -no-pie -Wl,-T,hv/boot/link.ld -Wl,--build-id=none -Wl,-z,max-page-size=4096 \
+	$(call Q,LD,$@)$(CC) -nostdlib -static -no-pie -Wl,-T,hv/boot/link.ld -Wl,--build-id=none -Wl,-z,max-page-size=4096 \
 		-Wl,--no-warn-rwx-segments -o $@ $(METAL_OBJ) $(CORE_OBJ) $(O)/metal/build_id.o -l:libzstd.a -lgcc
 
 # The build id names the sources by content, so that equal sources give equal images and traces.
 $(O)/metal/build_id.o: $(METAL) $(CORE) $(wildcard hv/*/*.h hv/include/*.def hv/boot/link.ld)
 	@mkdir -p $(@D)
 	@printf 'const char build_id[] = "%s";\n' "$$(cat $(sort $^) | sha256sum | cut -c1-16)" > $(@:.o=.c)
-	$(CC) -c $(@:.o=.c) -o $@
+	@$(CC) -c $(@:.o=.c) -o $@
 
 # The core may lean on its world, on mem* and on vcpu_load() alone, and keeps no state of its own.
 $(O)/purity.ok: $(CORE_OBJ) test/purity.sh
-	test/purity.sh $(CORE_OBJ)
+	$(call Q,CHECK,purity of the core)test/purity.sh $(CORE_OBJ)
 	@touch $@
 
 # ---- the host tool ----
 $(O)/host/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(HOST_CFLAGS) -DVEXIT_VERSION='"$(VERSION)"' -c $< -o $@
+	$(call Q,HOST,$<)$(CC) $(HOST_CFLAGS) -c $< -o $@
 
 $(O)/asan/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(HOST_CFLAGS) $(ASAN) -DVEXIT_VERSION='"$(VERSION)"' -c $< -o $@
+	$(call Q,ASAN,$<)$(CC) $(HOST_CFLAGS) $(ASAN) -c $< -o $@
 
+$(O)/host/recorder/main.o $(O)/asan/recorder/main.o: HOST_CFLAGS += -DVEXIT_VERSION='"$(VERSION)"'
 $(O)/host/analyzer/schema.o $(O)/asan/analyzer/schema.o: analyzer/schema.sql
 
 $(O)/libcore.a: $(HOST_CORE)
-	rm -f $@ && ar rcs $@ $^
+	$(call Q,AR,$@)rm -f $@ && ar rcs $@ $^
 
 $(O)/vexit: $(HOST_OBJ) $(O)/libcore.a
-	$(CC) -pthread -rdynamic -o $@ $^ $(HOST_LIBS)
+	$(call Q,LD,$@)$(CC) -pthread -rdynamic -o $@ $^ $(HOST_LIBS)
 
 # The same tool under AddressSanitizer and UBSan, for tests with hostile input.
 $(O)/vexit-asan: $(ASAN_OBJ) $(O)/asan/recorder/main.o $(ASAN_CORE)
-	$(CC) -pthread $(ASAN) -o $@ $^ $(HOST_LIBS)
+	$(call Q,LD,$@)$(CC) -pthread $(ASAN) -o $@ $^ $(HOST_LIBS)
 
 $(O)/bench-host: $(O)/host/test/bench/host.o $(filter-out $(O)/host/recorder/main.o,$(HOST_OBJ)) $(O)/libcore.a
-	$(CC) -pthread -o $@ $^ $(HOST_LIBS)
+	$(call Q,LD,$@)$(CC) -pthread -o $@ $^ $(HOST_LIBS)
 
 # ---- guests: 64-bit code in a 32-bit multiboot ELF ----
 GUEST_LIB := $(patsubst %,$(O)/guest/%.o,$(basename $(wildcard guests/lib/*.[cS])))
 $(O)/guest/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(GUEST_CFLAGS) -c $< -o $@
+	$(call Q,GUEST,$<)$(CC) $(GUEST_CFLAGS) -c $< -o $@
 
 $(O)/guest/%.o: %.S
 	@mkdir -p $(@D)
-	$(CC) $(GUEST_CFLAGS) -D__ASSEMBLY__ -c $< -o $@
+	$(call Q,GUEST,$<)$(CC) $(GUEST_CFLAGS) -D__ASSEMBLY__ -c $< -o $@
 
 .SECONDEXPANSION:
 $(O)/guests/%.elf: $$(patsubst $$(PERCENT),$(O)/guest/$$(PERCENT).o,$$(basename $$(wildcard guests/$$*/*.[cS]))) $(GUEST_LIB) guests/lib/link.ld
 	@mkdir -p $(@D)
-	ld -m elf_x86_64 -nostdlib -static -T guests/lib/link.ld --build-id=none -z max-page-size=4096 \
+	$(call Q,LD,$@)ld -m elf_x86_64 -nostdlib -static -T guests/lib/link.ld --build-id=none -z max-page-size=4096 \
 		--no-warn-rwx-segments -o $(@:.elf=.elf64) $(filter %.o,$^)
-	objcopy -O elf32-i386 $(@:.elf=.elf64) $@
+	@objcopy -O elf32-i386 $(@:.elf=.elf64) $@
 PERCENT := %
 
 # ---- tests ----
 $(O)/asan/test/%.o: test/%.c
 	@mkdir -p $(@D)
-	$(CC) $(HOST_CFLAGS) $(ASAN) -Itest -c $< -o $@
+	$(call Q,ASAN,$<)$(CC) $(HOST_CFLAGS) $(ASAN) -Itest -c $< -o $@
 
 $(UNIT_BIN): $(O)/test/%: $(O)/asan/test/%.o $(patsubst %.c,$(O)/asan/%.o,$(SUPPORT)) $(ASAN_OBJ) $(ASAN_CORE)
 	@mkdir -p $(@D)
-	$(CC) -pthread $(ASAN) -o $@ $^ -lcmocka $(HOST_LIBS)
+	$(call Q,LD,$@)$(CC) -pthread $(ASAN) -o $@ $^ -lcmocka $(HOST_LIBS)
 
 ## deps: install what is missing of the packages that building and running need
 .PHONY: deps test-deps
