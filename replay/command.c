@@ -57,9 +57,9 @@ static int finish(const struct trace *t, const struct summary *s, const struct t
 	double seconds = seconds_since(start);
 
 	if (json)
-		report_print_json(s, trace_path(t));
+		report_print_json(stdout, s, trace_path(t));
 	else
-		report_print(s);
+		report_print(stdout, s);
 	if (s->gave_up)
 		command_fail(EXIT_NO, "%s: gave up: handlers didn't return in several frames", trace_path(t));
 	if (!quiet) {

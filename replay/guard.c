@@ -8,7 +8,6 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -72,7 +71,6 @@ static void install(void)
 
 void guard_start(struct guard *g)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct sigevent event = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = GUARD_TIMER };
 	struct itimerspec interval = {
 		.it_value = { .tv_nsec = GUARD_TICK_NS }, .it_interval = { .tv_nsec = GUARD_TICK_NS },
@@ -85,7 +83,7 @@ void guard_start(struct guard *g)
 	g->stack = stack.ss_sp = malloc(GUARD_STACK);
 	if (stack.ss_sp)
 		sigaltstack(&stack, NULL);
-	pthread_once(&once, install);
+	install();
 	event.sigev_notify_thread_id = (pid_t)syscall(SYS_gettid);
 	if (timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &g->timer))
 		abort();	/* only for want of kernel memory */

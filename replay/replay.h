@@ -90,8 +90,8 @@ struct summary {
 
 /* Move a frame's divergences into the summary, up to its limit. */
 void report_merge(struct summary *s, struct report *from);
-void report_print(const struct summary *s);
-void report_print_json(const struct summary *s, const char *path);
+void report_print(FILE *to, const struct summary *s);
+void report_print_json(FILE *to, const struct summary *s, const char *path);
 
 /* ---- Guard: a broken handler must be a divergence, not the end of the tool ---- */
 

@@ -1,8 +1,8 @@
 /*
  * report.c: keeps divergences and prints them, for a person or as JSON.
  *
- * Filled by frame.c and compare.c on the threads, merged and printed by command.c in the order of frames. What goes to
- * stdout depends on trace and handlers alone: no times, no thread numbers.
+ * Filled by frame.c and compare.c on the threads, merged and printed by command.c in the order of frames. What is
+ * printed depends on trace and handlers alone: no times, no thread numbers.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -95,7 +95,7 @@ static bool same_place(const struct divergence *a, const struct divergence *b)
 	return a->step == b->step;
 }
 
-static void print_list(const struct report *r, bool after_first)
+static void print_list(FILE *to, const struct report *r, bool after_first)
 {
 	const struct divergence *last = NULL;
 	char place[256];
@@ -107,90 +107,90 @@ static void print_list(const struct report *r, bool after_first)
 			continue;
 		if (!last || !same_place(last, d)) {
 			explain_place(place, sizeof(place), d);
-			printf("%s\n", place);
+			fprintf(to, "%s\n", place);
 		}
 		if (strlen(d->expected) + strlen(d->got) < 60)
-			printf("    %-28s expected %s, got %s\n", d->name, d->expected, d->got);
+			fprintf(to, "    %-28s expected %s, got %s\n", d->name, d->expected, d->got);
 		else
-			printf("    %-28s expected %s\n    %-28s      got %s\n", d->name, d->expected, "", d->got);
+			fprintf(to, "    %-28s expected %s\n    %-28s      got %s\n", d->name, d->expected, "", d->got);
 		last = d;
 	}
 }
 
-static void print_more(uint64_t found, size_t shown)
+static void print_more(FILE *to, uint64_t found, size_t shown)
 {
 	if (found > shown)
-		printf("    … and %lu more (--all shows them)\n", (unsigned long)(found - shown));
+		fprintf(to, "    … and %lu more (--all shows them)\n", (unsigned long)(found - shown));
 }
 
-void report_print(const struct summary *s)
+void report_print(FILE *to, const struct summary *s)
 {
-	print_list(&s->shown, false);
-	print_more(s->divergences, s->shown.kept[false]);
+	print_list(to, &s->shown, false);
+	print_more(to, s->divergences, s->shown.kept[false]);
 	if (s->after_first) {
-		printf("After a device's first mismatch in its frame (maybe its consequences):\n");
-		print_list(&s->shown, true);
-		print_more(s->after_first, s->shown.kept[true]);
+		fprintf(to, "After a device's first mismatch in its frame (maybe its consequences):\n");
+		print_list(to, &s->shown, true);
+		print_more(to, s->after_first, s->shown.kept[true]);
 	}
 	if (s->unfinished)
-		printf("unfinished: %lu step%s not compared: the hypervisor died in it\n", (unsigned long)s->unfinished,
+		fprintf(to, "unfinished: %lu step%s not compared: the hypervisor died in it\n", (unsigned long)s->unfinished,
 		       s->unfinished == 1 ? "" : "s");
 	if (s->unselected)
-		printf("%lu steps of the same frames run, but not selected\n", (unsigned long)s->unselected);
-	printf("%lu exits and %lu entry steps compared, %lu skipped, %lu divergences", (unsigned long)s->exits,
+		fprintf(to, "%lu steps of the same frames run, but not selected\n", (unsigned long)s->unselected);
+	fprintf(to, "%lu exits and %lu entry steps compared, %lu skipped, %lu divergences", (unsigned long)s->exits,
 	       (unsigned long)s->entries, (unsigned long)s->skipped, (unsigned long)s->divergences);
 	if (s->after_first)
-		printf(", %lu after the first", (unsigned long)s->after_first);
-	printf("\n");
+		fprintf(to, ", %lu after the first", (unsigned long)s->after_first);
+	fprintf(to, "\n");
 }
 
 /* ---- JSON ---- */
 
-static void print_json_divergence(const struct divergence *d)
+static void print_json_divergence(FILE *to, const struct divergence *d)
 {
 	char insn[96];
 
-	printf("    {\"kind\": \"%s\", \"after_first\": %s, ", divergence_kind_names[d->kind],
+	fprintf(to, "    {\"kind\": \"%s\", \"after_first\": %s, ", divergence_kind_names[d->kind],
 	       d->after_first ? "true" : "false");
 	if (d->kind == DIVERGE_KEYFRAME) {
-		printf("\"frame\": %lu, \"step\": %lu, ", (unsigned long)d->frame, (unsigned long)d->step);
+		fprintf(to, "\"frame\": %lu, \"step\": %lu, ", (unsigned long)d->frame, (unsigned long)d->step);
 	} else {
-		printf("\"step\": %lu, \"step_kind\": \"%s\", ", (unsigned long)d->step, d->is_entry ? "entry" : "exit");
+		fprintf(to, "\"step\": %lu, \"step_kind\": \"%s\", ", (unsigned long)d->step, d->is_entry ? "entry" : "exit");
 		if (d->seq != SEQ_NONE)
-			printf("\"seq\": %lu, ", (unsigned long)d->seq);
-		printf("\"vcpu\": %u, ", d->vcpu);
+			fprintf(to, "\"seq\": %lu, ", (unsigned long)d->seq);
+		fprintf(to, "\"vcpu\": %u, ", d->vcpu);
 		if (d->reason != REASON_NONE)
-			printf("\"reason\": \"%s\", ", exit_reason_name(d->reason));
-		printf("\"rip\": \"%#lx\", ", (unsigned long)d->rip);
+			fprintf(to, "\"reason\": \"%s\", ", exit_reason_name(d->reason));
+		fprintf(to, "\"rip\": \"%#lx\", ", (unsigned long)d->rip);
 		explain_instruction(insn, sizeof(insn), d->bits, d->rip, d->insn, d->insn_len);
 		if (insn[0]) {
-			printf("\"instruction\": ");
-			json_string(stdout, insn);
-			printf(", ");
+			fprintf(to, "\"instruction\": ");
+			json_string(to, insn);
+			fprintf(to, ", ");
 		}
 	}
-	printf("\"name\": ");
-	json_string(stdout, d->name);
-	printf(", \"expected\": ");
-	json_string(stdout, d->expected);
-	printf(", \"got\": ");
-	json_string(stdout, d->got);
-	printf("}");
+	fprintf(to, "\"name\": ");
+	json_string(to, d->name);
+	fprintf(to, ", \"expected\": ");
+	json_string(to, d->expected);
+	fprintf(to, ", \"got\": ");
+	json_string(to, d->got);
+	fprintf(to, "}");
 }
 
-void report_print_json(const struct summary *s, const char *path)
+void report_print_json(FILE *to, const struct summary *s, const char *path)
 {
-	printf("{\n  \"trace\": ");
-	json_string(stdout, path);
-	printf(",\n  \"exits\": %lu,\n  \"entries\": %lu,\n  \"skipped\": %lu,\n  \"unfinished\": %lu,\n"
+	fprintf(to, "{\n  \"trace\": ");
+	json_string(to, path);
+	fprintf(to, ",\n  \"exits\": %lu,\n  \"entries\": %lu,\n  \"skipped\": %lu,\n  \"unfinished\": %lu,\n"
 	       "  \"unselected\": %lu,\n  \"divergences\": %lu,\n  \"after_first\": %lu,\n"
 	       "  \"damages\": %lu,\n  \"truncated\": %s,\n  \"list\": [",
 	       (unsigned long)s->exits, (unsigned long)s->entries, (unsigned long)s->skipped,
 	       (unsigned long)s->unfinished, (unsigned long)s->unselected, (unsigned long)s->divergences,
 	       (unsigned long)s->after_first, (unsigned long)s->damages, s->truncated ? "true" : "false");
 	for (size_t i = 0; i < s->shown.count; i++) {
-		printf(i ? ",\n" : "\n");
-		print_json_divergence(&s->shown.list[i]);
+		fprintf(to, i ? ",\n" : "\n");
+		print_json_divergence(to, &s->shown.list[i]);
 	}
-	printf(s->shown.count ? "\n  ]\n}\n" : "]\n}\n");
+	fprintf(to, s->shown.count ? "\n  ]\n}\n" : "]\n}\n");
 }
