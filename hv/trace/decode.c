@@ -321,21 +321,20 @@ static int notes_section(struct decoder *d, struct reader *r, struct vcpu *v) { 
 static inline int read_section(struct decoder *d, struct reader *r, struct vcpu *v, enum memo_section section,
 			       unsigned index, bool present, section_read *read)
 {
-	struct memo *m = &d->memo[section][index];
+	struct memo *m = memo_in_frame(&d->memo[section][index], d->generation);
 	const uint8_t *start = r->p;
 	size_t size;
 
 	if (!present) {
 		struct reader memo = { m->bytes, m->bytes + m->size, false };
 
-		if (m->generation != d->generation || m->size == 0)
+		if (m->size == 0)
 			return fail(d, r, "a section that was there before under this key");
 		return read(d, &memo, v);
 	}
 	if (read(d, r, v) < 0)
 		return -1;
 	size = (size_t)(r->p - start);
-	m->generation = d->generation;
 	m->size = 0;
 	if (size <= MEMO_BYTES) {
 		m->size = (uint32_t)size;
@@ -346,8 +345,8 @@ static inline int read_section(struct decoder *d, struct reader *r, struct vcpu 
 
 static uint64_t read_time(struct decoder *d, struct reader *r, enum memo_section section, unsigned index, bool present)
 {
-	struct memo *m = &d->memo[section][index];
-	uint64_t time = m->generation == d->generation ? m->time : 0;
+	struct memo *m = memo_in_frame(&d->memo[section][index], d->generation);
+	uint64_t time = m->time;
 
 	if (present)
 		time += read_signed(r);

@@ -233,11 +233,10 @@ void encoder_note_insn(struct encoder *e, const struct vcpu *v, const uint8_t *b
 static unsigned put_section(struct encoder *e, uint8_t **raw, enum memo_section section, unsigned index,
 			    const uint8_t *bytes, uint32_t size, unsigned bit)
 {
-	struct memo *m = &e->memo[section][index];
+	struct memo *m = memo_in_frame(&e->memo[section][index], e->generation);
 
-	if (m->generation == e->generation && m->size == size && same_words(m->bytes, bytes, size))
+	if (m->size == size && same_words(m->bytes, bytes, size))
 		return 0;
-	m->generation = e->generation;
 	m->size = 0;
 	if (size <= MEMO_BYTES) {
 		m->size = size;
@@ -253,8 +252,8 @@ static unsigned put_section(struct encoder *e, uint8_t **raw, enum memo_section 
 /* Time of this step from the record before, as a difference to what the memo has. */
 static unsigned put_time(struct encoder *e, uint8_t **raw, enum memo_section section, unsigned index)
 {
-	struct memo *m = &e->memo[section][index];
-	uint64_t predicted = m->generation == e->generation ? m->time : 0;
+	struct memo *m = memo_in_frame(&e->memo[section][index], e->generation);
+	uint64_t predicted = m->time;
 
 	m->time = e->time;
 	if (e->time == predicted)

@@ -36,6 +36,17 @@ static inline unsigned memo_index(uint64_t rip, uint64_t salt)
 }
 #define MEMO_SALT_ENTRY 0x1000		/* an exit's salt is its basic reason */
 
+/* A memo as it is in this frame: empty and without a time, if nothing was put there yet. Both sides look at memos only so. */
+static inline struct memo *memo_in_frame(struct memo *m, uint32_t generation)
+{
+	if (m->generation != generation) {
+		m->generation = generation;
+		m->size = 0;
+		m->time = 0;
+	}
+	return m;
+}
+
 struct encoder {
 	uint64_t supported[VMCS_WORDS];	/* the slots this machine has: set once, before the first frame */
 	/* the open frame */
