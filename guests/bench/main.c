@@ -11,8 +11,8 @@
  * a tracer's frames, closed every few thousand exits, are spread over all exits. A kind that the machine
  * doesn't intercept costs about 1.
  *
- * Exits: CPUID, VMCALL, I/O instruction (single and string), EPT violation, RDMSR, WRMSR, XSETBV, MOV CR, HLT,
- * WBINVD, each thousands of times.
+ * Exits: CPUID, VMCALL, I/O instruction (single and string), EPT violation, RDMSR, WRMSR, XSETBV, MOV CR,
+ * HLT, WBINVD, each thousands of times.
  * Options: n=COUNT (2000), only=NAME (one kind).
  * Verdicts: 0; 2 for an unknown name.
  */
@@ -159,7 +159,8 @@ static void measure(const struct kind *kind, uint64_t n)
 		if (one < best)
 			best = one;
 	}
-	printf("bench: %s %lu mean %lu\n", kind->name, (best + n / 2) / n, (sum + ROUNDS * n / 2) / (ROUNDS * n));
+	printf("bench: %s %lu mean %lu\n", kind->name, (best + n / 2) / n,
+	       (sum + ROUNDS * n / 2) / (ROUNDS * n));
 }
 
 int main(void)

@@ -74,8 +74,10 @@ static void test_cr4(void)
 	const uint64_t free_bits[] = { CR4_VME, CR4_TSD, CR4_DE, CR4_PGE, CR4_OSFXSR, CR4_OSXMMEXCPT };
 
 	for (size_t i = 0; i < sizeof(free_bits) / sizeof(free_bits[0]); i++) {
-		test_trap("MOV to CR4, a bit that may change", TRY_MOV_TO_CR(4, cr4 ^ free_bits[i]), NO_TRAP, 0);
-		test_equal("CR4 as written", read_cr4(), cr4 ^ free_bits[i]);
+		uint64_t changed = cr4 ^ free_bits[i];
+
+		test_trap("MOV to CR4, a bit that may change", TRY_MOV_TO_CR(4, changed), NO_TRAP, 0);
+		test_equal("CR4 as written", read_cr4(), changed);
 		write_cr4(cr4);
 		test_equal("CR4 as written back", read_cr4(), cr4);
 	}
@@ -89,7 +91,8 @@ static void test_cr4(void)
 		test_trap("MOV to CR4, SMXE without SMX", TRY_MOV_TO_CR(4, cr4 | CR4_SMXE), VECTOR_GP, 0);
 	if (cpuid(1, 0).ecx & 1u << 17) {
 		write_cr3(read_cr3() | 0x18);
-		test_trap("MOV to CR4, PCIDE with CR3[11:0]", TRY_MOV_TO_CR(4, cr4 | CR4_PCIDE), VECTOR_GP, 0);
+		test_trap("MOV to CR4, PCIDE with CR3[11:0]", TRY_MOV_TO_CR(4, cr4 | CR4_PCIDE),
+			  VECTOR_GP, 0);
 		write_cr3(read_cr3() & ~0x18ull);
 	}
 	test_equal("CR4 after bad writes", read_cr4(), cr4);

@@ -42,9 +42,11 @@ static void test_segment_not_present(void)
 	uint32_t selector = SEL_USER_CODE32 & ~7;
 
 	*slot = 0x00cf13000000ffff; /* data, writable, DPL 0, P = 0 */
-	test_trap("MOV to DS, not present", TRY("mov %w0, %%ds", OUT(), IN("r"(selector))), VECTOR_NP, selector);
+	test_trap("MOV to DS, not present", TRY("mov %w0, %%ds", OUT(), IN("r"(selector))),
+		  VECTOR_NP, selector);
 	*slot = kept;
-	test_trap("MOV to DS, beyond the GDT", TRY("mov %w0, %%ds", OUT(), IN("r"(0x1000))), VECTOR_GP, 0x1000);
+	test_trap("MOV to DS, beyond the GDT", TRY("mov %w0, %%ds", OUT(), IN("r"(0x1000))),
+		  VECTOR_GP, 0x1000);
 }
 
 /* RBP as base means the stack segment: #SS, not #GP. */
@@ -70,7 +72,8 @@ static void test_code_breakpoint(void)
 		     "movq %1, %%dr7\n\t"
 		     "movq %%rax, %0\n\t"
 		     TRY_TEXT("cpuid")
-		     : "=&r"(at) : "r"((uint64_t)DR7_INITIAL | DR7_G0) : "rax", "rbx", "rcx", "rdx", "memory");
+		     : "=&r"(at)
+		     : "r"((uint64_t)DR7_INITIAL | DR7_G0) : "rax", "rbx", "rcx", "rdx", "memory");
 	test_trap("breakpoint on CPUID", *trap, VECTOR_DB, 0);
 	test_equal("DR6.B0 at a breakpoint on CPUID", read_dr6() & (DR6_B0 | DR6_BS), DR6_B0);
 	write_dr7(DR7_INITIAL);
@@ -112,7 +115,8 @@ static void on_debug(struct trap_frame *frame)
 		frame->rflags &= ~FLAG_TF;
 }
 
-/* POPF sets TF: the trap comes after the instruction that follows it (SDM, "Single-Step Exception Condition"). */
+/* POPF sets TF: the trap comes after the instruction that follows 
+ * (SDM, "Single-Step Exception Condition"). */
 #define STEP(name, traps, insn, outputs, inputs, ...) \
 	do { \
 		struct step *s_ = &steps[this_cpu()->index]; \
@@ -124,7 +128,8 @@ static void on_debug(struct trap_frame *frame)
 			     "pushfq; orl $0x100, (%%rsp); popfq\n" \
 			     "1:\t" insn "\n" \
 			     "2:\tnop" \
-			     : [after] "=&r"(after_) outputs : [step] "r"(s_) inputs : "memory", "cc", ##__VA_ARGS__); \
+			     : [after] "=&r"(after_) outputs : [step] "r"(s_) inputs \
+			     : "memory", "cc", ##__VA_ARGS__); \
 		check_step(name, traps, after_); \
 	} while (0)
 #define MORE(...) , __VA_ARGS__
@@ -141,6 +146,8 @@ static void check_step(const char *name, uint32_t traps, uint64_t after)
 void test_single_step(void)
 {
 	static const char text[3];
+	const char *from = text;
+	uint64_t count = sizeof(text);
 
 	/* It stays: other vCPUs may still need it when this one is through. */
 	trap_set_handler(VECTOR_DB, on_debug);
@@ -156,13 +163,8 @@ void test_single_step(void)
 	STEP("WBINVD", 1, "wbinvd", , );
 	/* MOV SS holds the trap back until after the next instruction. */
 	STEP("MOV SS and CPUID", 1, "movw %%cx, %%ss; cpuid", , MORE("a"(0), "c"(SEL_DATA)), "rbx", "rdx");
-	{
-		const char *from = text;
-		uint64_t count = sizeof(text);
-
-		STEP("REP OUTSB of 3", 3, "rep outsb", MORE("+S"(from), "+c"(count)), MORE("d"(PORT_UART + 7)));
-		test_equal("RCX after REP OUTSB in single step", count, 0);
-	}
+	STEP("REP OUTSB of 3", 3, "rep outsb", MORE("+S"(from), "+c"(count)), MORE("d"(PORT_UART + 7)));
+	test_equal("RCX after REP OUTSB in single step", count, 0);
 	if (under_vexit)
 		STEP("VMCALL", 1, "vmcall", , MORE("a"(HYPERCALL_NOP)), "rbx");
 }

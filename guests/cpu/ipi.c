@@ -52,7 +52,8 @@ static void expect_received(const char *what, uint32_t mask)
 			cpu_relax();
 	}
 	for (uint32_t i = 0; i < cpu_count(); i++) {
-		CHECK(atomic_load(&received[i]) == (mask >> i & 1), "%s: vCPU %u received %u", what, i, received[i]);
+		CHECK(atomic_load(&received[i]) == (mask >> i & 1), "%s: vCPU %u received %u", what, i,
+		      received[i]);
 		atomic_store(&received[i], 0);
 	}
 }

@@ -1,6 +1,7 @@
 /*
  * irq.c: interrupts of one vCPU: priority, masking, shadows of STI and MOV SS, the local APIC's timer.
- * (SDM, "Local APIC", "Interrupt, Task, and Processor Priority", "APIC Timer", "Masking Exceptions and Interrupts …")
+ * (SDM, "Interrupt, Task, and Processor Priority", "APIC Timer", "Masking Exceptions and Interrupts When
+ * Switching Stacks")
  */
 #include "cpu.h"
 
@@ -106,7 +107,7 @@ static void test_nesting(void)
 	trap_set_handler(V_MIDDLE, on_interrupt);
 }
 
-/* An interrupt is pending; `text` ends with label 2 where it must come, the instruction before being in a shadow. */
+/* An interrupt is pending, and must come after the last instruction of `text`, which stands in a shadow. */
 #define SHADOW(name, text) \
 	do { \
 		uint64_t at_, a_, d_; \
@@ -114,7 +115,8 @@ static void test_nesting(void)
 		send_self(V_LOW); \
 		asm volatile("leaq 2f(%%rip), %0\n\t" text "\n2:\tnop; nop; cli" \
 			     : "=&S"(at_), "=a"(a_), "=d"(d_) \
-			     : "1"(0), "2"(PORT_UART + 7), "b"(MMIO_LAPIC), "c"(MSR_IA32_APIC_BASE) : "memory"); \
+			     : "1"(0), "2"(PORT_UART + 7), "b"(MMIO_LAPIC), "c"(MSR_IA32_APIC_BASE) \
+			     : "memory"); \
 		test_equal(name ": interrupts", taken.count, 1); \
 		test_equal(name ": where", taken.rip[0], at_); \
 	} while (0)
@@ -127,6 +129,9 @@ static void test_shadows(void)
 	SHADOW("STI, MOV to CR8", "sti; movq %%rax, %%cr8");
 	SHADOW("STI, WBINVD", "sti; wbinvd");
 	SHADOW("STI, RDMSR", "sti; rdmsr");
+	/* The boundary after STI is closed by STI, that after MOV SS by MOV SS. */
+	SHADOW("STI, MOV SS, RDMSR", "movl %%ss, %%eax; sti; movw %%ax, %%ss; rdmsr");
+	SHADOW("STI, MOV SS, OUT", "movl %%ss, %%eax; sti; movw %%ax, %%ss; outb %%al, %%dx");
 }
 
 void test_interrupts(void)
@@ -172,7 +177,8 @@ static void test_one_shot(uint32_t count)
 	apic_timer_start(V_TIMER, count, false);
 	halt_until(1);
 	passed = rdtsc() - start;
-	CHECK(passed >= timer_in_tsc(count), "the timer came after %lu of %lu TSC ticks", passed, timer_in_tsc(count));
+	CHECK(passed >= timer_in_tsc(count), "the timer came after %lu of %lu TSC ticks", passed,
+	      timer_in_tsc(count));
 	test_equal("the timer's count after it", apic_read(APIC_TIMER_CURRENT), 0);
 	test_equal("its initial count is kept", apic_read(APIC_TIMER_INITIAL), count);
 	open_window();

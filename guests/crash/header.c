@@ -1,6 +1,7 @@
 /*
- * header.c: a frame header as a hostile guest would forge it: right magic, tag, size and checksum (traces/FORMAT.md),
- * so that all a reader has against it is the session id, which a guest can't know, and the place.
+ * header.c: a frame header as a hostile guest would forge it: right magic, tag, size and checksum
+ * (traces/FORMAT.md), so that all a reader has against it is the session id, which a guest can't know, and
+ * the place.
  */
 #include "crash.h"
 

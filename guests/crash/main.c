@@ -7,7 +7,7 @@
  *     verdict=N   N to the debug-exit port
  *     hlt         CLI, HLT: nothing can wake it
  *     flood       prints forever, by REP OUTSB of 4 KiB
- *     header      prints bytes that pass for a frame header of a trace (of session=N, 0 if not given), then verdict 0
+ *     header      prints bytes that pass for a trace's frame header (session=N, else 0), then verdict 0
  *     badvmcall   VMCALL in ring 3 must give EPERM, and hypercalls with pointers at the edges EFAULT
  *     ud-vmx      VMX instructions must give #UD
  *     taskswitch  hardware task switch, which a hypervisor must emulate or refuse; verdict 0 if it was made
@@ -71,8 +71,8 @@ static uint64_t vmcall_in_user_mode(void)
 static void crash_bad_vmcall(void)
 {
 	static const uint64_t edges[] = {
-		0x00007ffffffffff8, 0x00007fffffffffff, 0x0000800000000000, 0xffff7fffffffffff, 0xffff800000000000,
-		0xfffffffffffffff8, 0xffffffffffffffff, WINDOW - 1, WINDOW, 0xfffffff8,
+		0x00007ffffffffff8, 0x00007fffffffffff, 0x0000800000000000, 0xffff7fffffffffff,
+		0xffff800000000000, 0xfffffffffffffff8, 0xffffffffffffffff, WINDOW - 1, WINDOW, 0xfffffff8,
 	};
 
 	if (!under_vexit)

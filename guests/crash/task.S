@@ -1,6 +1,6 @@
 /*
- * task.S: a hardware task switch. Only legacy protected mode has it: out of long mode by way of a 32-bit code segment
- * (SDM, "Switching Out of IA-32e Mode Operation"), then a far jump to a TSS. Under VMX this exits always.
+ * task.S: a hardware task switch. Only legacy protected mode has it: out of long mode by way of a 32-bit code
+ * segment (SDM, "Switching Out of IA-32e Mode Operation"), then a far jump to a TSS. Under VMX this exits.
  */
 #include "platform.h"
 #include "layout.h"

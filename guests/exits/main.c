@@ -4,9 +4,9 @@
  * A generator with a fixed seed picks the next instruction and its operands, so that no short pattern
  * repeats and two runs are alike. It needs few instructions between two exits. vCPU n is seeded with n.
  *
- * Exits: CPUID, VMCALL, I/O instruction, EPT violation (local APIC), RDMSR, WRMSR; with several vCPUs (option smp)
- * preemption timer, too.
- * Options: n=COUNT ends each vCPU after that many exits with verdict 0 (without it: never); smp runs all vCPUs.
+ * Exits: CPUID, VMCALL, I/O instruction, EPT violation (local APIC), RDMSR; with several vCPUs preemption
+ * timer, too.
+ * Options: n=COUNT ends each vCPU after that many exits with verdict 0 (without it: never); smp runs all.
  * Verdicts: 0.
  */
 #include "guest.h"

@@ -67,7 +67,7 @@ static inline void apic_eoi(void)
 /* Software-enables it, TPR 0, timer masked. Called for each vCPU before main() or its AP function. */
 void apic_init(void);
 
-/* To one vCPU: `command` is an ICR_… value with the vector in its low byte. Returns when it was delivered. */
+/* To one vCPU: `command` is an ICR_… value with the vector in its low byte. Returns when delivered. */
 void apic_send(uint32_t destination, uint32_t command);
 
 /* With one of the shorthands (ICR_SELF, ICR_ALL, ICR_OTHERS) in `command`. */

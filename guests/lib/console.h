@@ -9,7 +9,7 @@
 #include "asm.h"
 
 enum console {
-	CONSOLE_PORT,      /* 16550, waiting for room, then up to 16 bytes by REP OUTSB: works on real machines, too */
+	CONSOLE_PORT,      /* 16550, waiting for room, then up to 16 bytes by REP OUTSB: the default */
 	CONSOLE_OUT,       /* 16550, an OUT for each byte, without waiting */
 	CONSOLE_REP_OUTSB, /* 16550, one REP OUTSB for all, without waiting */
 	CONSOLE_HYPERCALL,
@@ -31,7 +31,8 @@ void console_printf(enum console way, const char *format, ...) __attribute__((fo
 size_t format_string(char *buffer, size_t size, const char *format, va_list args);
 
 /* The same for a buffer. */
-size_t string_format(char *buffer, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
+size_t string_format(char *buffer, size_t size, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
 /* For output in several pieces. The holder must not call printf(). */
 void console_lock(void);

@@ -8,8 +8,11 @@
 
 struct multiboot_info;
 
-void guest_start(uint32_t magic, const struct multiboot_info *info) __attribute__((noreturn)); /* start.S, BSP */
-void ap_start(void) __attribute__((noreturn));                                                 /* start.S, the others */
-void trap_dispatch(struct trap_frame *frame);                                                  /* vectors.S */
+/* start.S: on the BSP, on the others */
+void guest_start(uint32_t magic, const struct multiboot_info *info) __attribute__((noreturn));
+void ap_start(void) __attribute__((noreturn));
+
+/* vectors.S */
+void trap_dispatch(struct trap_frame *frame);
 
 #endif

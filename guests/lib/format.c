@@ -31,7 +31,8 @@ static void put_padded(struct writer *w, const char *text, size_t length, const 
 		put(w, ' ');
 }
 
-static void put_number(struct writer *w, uint64_t value, unsigned base, bool negative, const struct spec *spec)
+static void put_number(struct writer *w, uint64_t value, unsigned base, bool negative,
+		       const struct spec *spec)
 {
 	char text[72];
 	char *end = text + sizeof(text), *p = end;
@@ -82,11 +83,12 @@ static void put_argument(struct writer *w, char kind, struct spec *spec, va_list
 		break;
 	}
 	case 'u':
-		put_number(w, spec->is_long ? va_arg(*args, uint64_t) : va_arg(*args, unsigned), 10, false, spec);
+	case 'x': {
+		uint64_t value = spec->is_long ? va_arg(*args, uint64_t) : va_arg(*args, unsigned);
+
+		put_number(w, value, kind == 'u' ? 10 : 16, false, spec);
 		break;
-	case 'x':
-		put_number(w, spec->is_long ? va_arg(*args, uint64_t) : va_arg(*args, unsigned), 16, false, spec);
-		break;
+	}
 	case 'p':
 		spec->alternate = true;
 		put_number(w, va_arg(*args, uint64_t), 16, false, spec);

@@ -19,7 +19,8 @@ static bool detect_vexit(void)
 {
 	struct cpuid id = cpuid(CPUID_HYPERVISOR, 0);
 
-	return id.ebx == CPUID_SIGNATURE_EBX && id.ecx == CPUID_SIGNATURE_ECX && id.edx == CPUID_SIGNATURE_EDX;
+	return id.ebx == CPUID_SIGNATURE_EBX && id.ecx == CPUID_SIGNATURE_ECX &&
+	       id.edx == CPUID_SIGNATURE_EDX;
 }
 
 /* A PC has 8259s, which its BIOS left delivering the PIT's tick as vector 8. vexit's machine has none. */

@@ -14,7 +14,7 @@ bool option_given(const char *name);
 /* NULL if it wasn't given; "" if it was given without '='. */
 const char *option_string(const char *name);
 
-/* Decimal, or hexadecimal with 0x; fallback if it wasn't given. What is no number ends the guest with an error. */
+/* Decimal, or hexadecimal with 0x; fallback if it wasn't given. What is no number ends the guest (error). */
 uint64_t option_number(const char *name, uint64_t fallback);
 
 #endif

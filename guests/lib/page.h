@@ -25,8 +25,8 @@ void *page_map(unsigned page, uint64_t physical, uint64_t flags);
 /* Sets or clears the user bit of the 2 MiB page of the identity map around address, on this vCPU. */
 void page_set_user(const void *address, bool user);
 
-/* Runs function (identity-mapped, touching only its own stack) in ring 3 and gives what it returns. One vCPU at
- * a time; IF stays clear. */
+/* Runs function (identity-mapped, touching only its own stack) in ring 3 and gives what it returns. One vCPU
+ * at a time; IF stays clear. */
 uint64_t user_run(uint64_t (*function)(void));
 
 #endif

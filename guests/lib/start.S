@@ -60,7 +60,7 @@ build_page_tables:
 	jne	1b
 	ret
 
-/* SDM, "Initializing IA-32e Mode": PAE, CR3, EFER.LME, then paging. The caller's far jump loads a 64-bit CS. */
+/* SDM, "Initializing IA-32e Mode": PAE, CR3, EFER.LME, then paging. The caller's far jump makes it 64-bit. */
 enter_long_mode:
 	movl	%cr4, %eax
 	orl	$CR4_PAE, %eax
@@ -83,7 +83,7 @@ ap_start32:
 	movl	%eax, %ds
 	movl	%eax, %es
 	movl	%eax, %ss
-	/* The initial APIC id is the vCPU's index, and so picks its stack: APs may come up at the same moment. */
+	/* The initial APIC id is the vCPU's index and picks its stack: APs may come up at the same moment. */
 	movl	$1, %eax
 	cpuid
 	shrl	$24, %ebx

@@ -36,7 +36,8 @@ void test_trap(const char *what, struct trap got, int32_t vector, uint32_t error
 		test_fail("%s: got %s(%#x), expected %s", what, trap_name(got.vector),
 			  got.vector == NO_TRAP ? 0 : got.error, trap_name(vector));
 	else if (vector != NO_TRAP && got.error != error)
-		test_fail("%s: %s with error code %#x, expected %#x", what, trap_name(vector), got.error, error);
+		test_fail("%s: %s with error code %#x, expected %#x", what, trap_name(vector), got.error,
+			  error);
 }
 
 int test_result(const char *name, const char *subject)

@@ -113,7 +113,8 @@ static void __attribute__((noreturn)) trap_unexpected(struct trap_frame *f)
 {
 	console_break_lock();
 	printf("unexpected %s (vector %lu, error %#lx) on vCPU %u at rip %#lx, cs %#lx, rflags %#lx\n",
-	       trap_name((int32_t)f->vector), f->vector, f->error, this_cpu()->index, f->rip, f->cs, f->rflags);
+	       trap_name((int32_t)f->vector), f->vector, f->error, this_cpu()->index, f->rip, f->cs,
+	       f->rflags);
 	printf("  rax %#lx rbx %#lx rcx %#lx rdx %#lx rsi %#lx rdi %#lx rsp %#lx\n",
 	       f->rax, f->rbx, f->rcx, f->rdx, f->rsi, f->rdi, f->rsp);
 	printf("  cr0 %#lx cr2 %#lx cr3 %#lx cr4 %#lx\n", read_cr0(), read_cr2(), read_cr3(), read_cr4());

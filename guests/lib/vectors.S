@@ -42,7 +42,7 @@ trap_common:
 	pushq	%r15
 	cld
 	movq	%rsp, %rdi
-	/* The processor aligned RSP to 16 and pushed an even number of words with ours: aligned for C as it is. */
+	/* The processor aligned RSP to 16, and with ours 22 words were pushed: aligned for C as it is. */
 	call	trap_dispatch
 	popq	%r15
 	popq	%r14

@@ -34,7 +34,8 @@ static void test_strings(void)
 
 	asm volatile("stosb" : "+D"(to) : "a"('N') : "memory");
 	test_equal("RDI after STOSB", to, MMIO_CONSOLE + 1);
-	asm volatile("std; rep stosb; cld" : "+D"(to), "+c"(count) : "a"('O') : "memory"); /* offsets 1 and 0 */
+	/* offsets 1 and 0 */
+	asm volatile("std; rep stosb; cld" : "+D"(to), "+c"(count) : "a"('O') : "memory");
 	test_equal("RDI after REP STOSB, DF set", to, MMIO_CONSOLE - 1);
 	to = MMIO_CONSOLE;
 	from = (uint64_t)"P";
@@ -42,7 +43,8 @@ static void test_strings(void)
 	to = MMIO_CONSOLE + 2;
 	from = (uint64_t)&bytes[2];
 	count = 3;
-	asm volatile("std; rep movsb; cld" : "+S"(from), "+D"(to), "+c"(count) : : "memory"); /* the Q comes last */
+	/* the Q comes last */
+	asm volatile("std; rep movsb; cld" : "+S"(from), "+D"(to), "+c"(count) : : "memory");
 	test_equal("RSI after REP MOVSB, DF set", from, (uint64_t)bytes - 1);
 	to = MMIO_CONSOLE;
 	asm volatile("stosl" : "+D"(to) : "a"('R') : "memory");

@@ -1,12 +1,13 @@
 /*
- * mmio: many forms of instructions on memory-mapped and port-mapped devices: what a hypervisor decodes and emulates.
+ * mmio: many forms of instructions on memory-mapped and port-mapped devices: what a hypervisor decodes and
+ * emulates.
  *
- * The same instruction is run on a register of the local APIC, which exits, and on memory, which doesn't: results,
- * registers and flags must be alike. String I/O is checked against what the SDM says.
+ * The same instruction is run on a register of the local APIC, which exits, and on memory, which doesn't:
+ * results, registers and flags must be alike. String I/O is checked against what the SDM says.
  *
  * Exits: EPT violation (local APIC, MMIO console), I/O instruction (all string forms, with faults in the
  * middle). Plain Bochs passes, too, but for the console's part, which is skipped there.
- * Options: only=forms|strings|ports|faults|console|more. `more` are forms that compilers rarely use on a device.
+ * Options: only=forms|strings|ports|faults|console|more (`more` are forms that compilers rarely use).
  * Verdicts: 0; 1 if a check failed; 2 for an unknown part.
  */
 #include "mmio.h"

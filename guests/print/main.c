@@ -8,7 +8,7 @@
  *   3. state.c: what the processor holds for a vCPU outside the VMCS survives that others run in between.
  *
  * Exits: VMCALL, I/O instruction (single and string), EPT violation (MMIO console, local APIC), CPUID, RDMSR,
- * WRMSR, XSETBV, HLT, INIT/SIPI, preemption timer, and PAUSE, MOV CR or MOV DR if the hypervisor intercepts them.
+ * WRMSR, XSETBV, HLT, preemption timer, and PAUSE, MOV CR or MOV DR if the hypervisor intercepts them.
  * Options: none.
  * Verdicts: 0; 1 if a check failed; 3 outside vexit, where only port I/O and state are tried.
  */

@@ -30,7 +30,8 @@ void check_cpuid(struct cpu *cpu)
 	CHECK(!(features.ecx & CPUID_1_ECX_VMX), "CPUID.1:ECX[5] offers VMX");
 	CHECK(!(features.ecx & CPUID_1_ECX_SMX), "CPUID.1:ECX[6] offers SMX");
 	CHECK(!(features.ecx & CPUID_1_ECX_MONITOR), "CPUID.1:ECX[3] offers MONITOR/MWAIT");
-	CHECK(cpuid(CPUID_HYPERVISOR, 0).eax >= CPUID_HYPERVISOR, "CPUID.0x40000000:EAX isn't the highest leaf");
+	CHECK(cpuid(CPUID_HYPERVISOR, 0).eax >= CPUID_HYPERVISOR_TSC,
+	      "CPUID.0x40000000:EAX isn't the highest leaf");
 	CHECK(cpuid(CPUID_HYPERVISOR_TSC, 0).eax != 0, "CPUID.0x40000010:EAX gives no TSC frequency");
 	CHECK(cpuid(CPUID_HYPERVISOR_TSC, 0).ebx != 0, "CPUID.0x40000010:EBX gives no APIC timer frequency");
 }
@@ -67,32 +68,32 @@ void check_msrs(struct cpu *cpu)
 	test_trap("RDMSR IA32_VMX_BASIC", try_rdmsr(MSR_IA32_VMX_BASIC, &value), VECTOR_GP, 0);
 	test_trap("WRMSR IA32_VMX_BASIC", try_wrmsr(MSR_IA32_VMX_BASIC, 0), VECTOR_GP, 0);
 	test_trap("WRMSR IA32_LSTAR, not canonical", try_wrmsr(MSR_IA32_LSTAR, NON_CANONICAL), VECTOR_GP, 0);
-	test_trap("WRMSR IA32_KERNEL_GS_BASE, not canonical", try_wrmsr(MSR_IA32_KERNEL_GS_BASE, NON_CANONICAL),
-		  VECTOR_GP, 0);
+	test_trap("WRMSR IA32_KERNEL_GS_BASE, not canonical",
+		  try_wrmsr(MSR_IA32_KERNEL_GS_BASE, NON_CANONICAL), VECTOR_GP, 0);
 	test_trap("WRMSR IA32_PAT, type 2", try_wrmsr(MSR_IA32_PAT, 0x0007040600070402), VECTOR_GP, 0);
+}
+
+static void check_print(const char *what, uint64_t address, uint64_t bytes, int64_t expected)
+{
+	int64_t got = hypercall(HYPERCALL_PRINT, address, bytes, 0, 0);
+
+	CHECK(got == expected, "hypercall PRINT, %s: got %ld, expected %ld", what, got, expected);
 }
 
 void check_hypercalls(void)
 {
 	static const char text[] = "must not be printed\n";
-	uint64_t unmapped = (uint64_t)page_window(0);
+	const uint64_t at = (uint64_t)text, unmapped = (uint64_t)page_window(0);
+
+	check_print("0 bytes", at, 0, 0);
+	check_print("not mapped", unmapped, 8, HYPERCALL_EFAULT);
+	check_print("mapped, but no memory", 0xe0000000, 8, HYPERCALL_EFAULT);
+	check_print("across the end of what is mapped", unmapped - 4, 8, HYPERCALL_EFAULT);
+	check_print("not canonical", NON_CANONICAL, 8, HYPERCALL_EFAULT);
+	check_print("too long", at, HYPERCALL_PRINT_MAX + 1, HYPERCALL_EINVAL);
+	check_print("much too long", at, 1ull << 32, HYPERCALL_EINVAL);
 
 	test_equal("hypercall NOP", (uint64_t)hypercall(HYPERCALL_NOP, 1, 2, 3, 4), 0);
-	test_equal("hypercall PRINT of 0 bytes", (uint64_t)hypercall(HYPERCALL_PRINT, (uint64_t)text, 0, 0, 0), 0);
-	test_equal("hypercall PRINT, not mapped", (uint64_t)hypercall(HYPERCALL_PRINT, unmapped, 8, 0, 0),
-		   (uint64_t)HYPERCALL_EFAULT);
-	test_equal("hypercall PRINT, mapped to no memory",
-		   (uint64_t)hypercall(HYPERCALL_PRINT, 0xe0000000, 8, 0, 0), (uint64_t)HYPERCALL_EFAULT);
-	/* The first four bytes are mapped to MMIO, the others are beyond the identity map. */
-	test_equal("hypercall PRINT, across the end of what is mapped",
-		   (uint64_t)hypercall(HYPERCALL_PRINT, unmapped - 4, 8, 0, 0), (uint64_t)HYPERCALL_EFAULT);
-	test_equal("hypercall PRINT, not canonical",
-		   (uint64_t)hypercall(HYPERCALL_PRINT, NON_CANONICAL, 8, 0, 0), (uint64_t)HYPERCALL_EFAULT);
-	test_equal("hypercall PRINT, too long",
-		   (uint64_t)hypercall(HYPERCALL_PRINT, (uint64_t)text, HYPERCALL_PRINT_MAX + 1, 0, 0),
-		   (uint64_t)HYPERCALL_EINVAL);
-	test_equal("hypercall PRINT, much too long",
-		   (uint64_t)hypercall(HYPERCALL_PRINT, (uint64_t)text, 1ull << 32, 0, 0), (uint64_t)HYPERCALL_EINVAL);
 	test_equal("hypercall 0x7777", (uint64_t)hypercall(0x7777, 1, 2, 3, 4), (uint64_t)HYPERCALL_ENOSYS);
 	test_equal("hypercall 2^32", (uint64_t)hypercall(1ull << 32, 0, 0, 0, 0), (uint64_t)HYPERCALL_ENOSYS);
 }

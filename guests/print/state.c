@@ -1,9 +1,9 @@
 /*
- * state.c: the state of a vCPU that no VMCS field holds. A hypervisor that runs several vCPUs on one processor
- * must switch it by hand; what it forgets, one vCPU finds changed by another.
+ * state.c: the state of a vCPU that no VMCS field holds. A hypervisor that runs several vCPUs on one
+ * processor must switch it by hand; what it forgets, one vCPU finds changed by another.
  *
- * Each vCPU writes values of its own everywhere, waits while the others run (spinning, so that the end of the time
- * slice makes the switch; then halted, so that HLT makes it), and compares. Then all again with other values.
+ * Each vCPU writes values of its own everywhere, waits while the others run (spinning, so that the end of the
+ * time slice makes the switch; then halted, so that HLT makes it), and compares. Then all again with others.
  */
 #include "print.h"
 
@@ -152,7 +152,7 @@ static void xstate_load(const struct cpu *cpu, unsigned round)
 	*(uint64_t *)(area + XSAVE_XSTATE_BV) = machine.components;
 	xsetbv(0, machine.components);
 	xrstor(area);
-	/* The registers keep their values when XCR0 drops their components: a hypervisor must switch them still. */
+	/* Registers keep their values when XCR0 drops their components: a hypervisor must switch them. */
 	xsetbv(0, xcr0_value(cpu, round));
 }
 
@@ -163,8 +163,8 @@ static void compare(const struct cpu *cpu, const char *name, size_t offset, size
 	for (size_t i = 0; i < bytes; i++) {
 		if (got[i] == expected[i])
 			continue;
-		test_fail("%s changed: byte %lu of the XSAVE area is %#x, expected %#x", name, offset + i, got[i],
-			  expected[i]);
+		test_fail("%s changed: byte %lu of the XSAVE area is %#x, expected %#x", name, offset + i,
+			  got[i], expected[i]);
 		return;
 	}
 }

@@ -3,7 +3,7 @@
  * interrupts) is all that gets it out. For --timeout and ^C.
  *
  * Exits: none after the greeting.
- * Options: smp spins on all vCPUs; pause does it with PAUSE, which a hypervisor may intercept when it repeats.
+ * Options: smp spins on all vCPUs; pause does it with PAUSE, which a hypervisor may intercept if it repeats.
  * Verdicts: none; it doesn't end.
  */
 #include "guest.h"
