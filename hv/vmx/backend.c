@@ -1,72 +1,120 @@
 /*
- * backend.c: load, flush and enter on VMX.
+ * backend.c: load, flush and enter on VMX: what isn't inline in backend.h.
  *
- * Called by run.c around each entry, and by the core through vcpu_load(). The hot path: in Bochs each instruction
- * here is an instruction of every exit.
+ * Called by run.c around each entry, and by the core through vcpu_load().
  */
 #include "boot/panic.h"
-#include "boot/x86.h"
 #include "vmx/backend.h"
-#include "vmx/instructions.h"
-#include "vmx/region.h"
-#include "vmx/switch.h"
-#include "vmx/vmx.h"
 
 /* ---- Load ---- */
 
-/* Cold: a slot or register has another value than in the base. */
-static __attribute__((noinline, cold)) void slot_changed(struct vmx_cpu *c, enum vmcs_slot slot, uint64_t value)
+void backend_init(struct vmx *x)
 {
-	encoder_item(&c->vmx->tracer.encoder, slot, c->v->vmcs[slot], value);
-	c->v->vmcs[slot] = value;
-}
-
-static __attribute__((noinline, cold)) void gpr_changed(struct vmx_cpu *c, unsigned reg, uint64_t value)
-{
-	encoder_item(&c->vmx->tracer.encoder, ITEM_GPR + reg, c->v->gpr[reg], value);
-	c->v->gpr[reg] = value;
-}
-
-static void load_registers(struct vmx_cpu *c)
-{
-#pragma GCC unroll 17
-	for (unsigned reg = 0; reg < GPR_COUNT; reg++)
-		if (__builtin_expect(c->exit_gpr[reg] != c->v->gpr[reg], 0))
-			gpr_changed(c, reg, c->exit_gpr[reg]);
+	for (unsigned i = 0; i < VMCS_WORDS; i++)
+		x->loaded_at_exit[i] = x->known[i];
+#define X(name) slot_set(x->loaded_at_exit, VMCS_##name);
+	BACKEND_EAGER(X)
+#undef X
 }
 
 /*
- * VMREAD without a look at the flags: setup_probe() read each of these fields, so only a lost VMCS pointer could
- * make one fail, and it would fail the last one, which load_marked() checks.
+ * The base has another value than the processor now. Written out instead of encoder_item(), with the cursor `p` for the
+ * encoder's snap_size: some of these come with every exit. Gives the cursor behind the item.
  */
-static inline uint64_t vmread_unchecked(uint64_t encoding)
+static __attribute__((noinline)) uint8_t *load_changed(uint8_t *p, uint64_t *base, unsigned code, uint64_t value)
 {
-	uint64_t value;
+	uint64_t delta = value - *base, z = delta << 1 ^ (uint64_t)((int64_t)delta >> 63);
 
-	__asm__ volatile("vmread %1, %0" : "=r"(value) : "r"(encoding) : "cc");
-	return value;
+	*base = value;
+	*p++ = (uint8_t)code;
+	for (; z >= 0x80; z >>= 7)
+		*p++ = (uint8_t)(z | 0x80);
+	*p++ = (uint8_t)z;
+	return p;
 }
 
-#define LOAD_SLOT(name, encoding)							\
-	do {										\
-		uint64_t value = vmread_unchecked(encoding);				\
-											\
-		if (__builtin_expect(value != c->v->vmcs[VMCS_##name], 0))		\
-			slot_changed(c, VMCS_##name, value);				\
-	} while (0);
-#define LOAD_GUEST(name, encoding)	LOAD_SLOT(name, encoding)
-#define LOAD_INFO(name, encoding)	LOAD_SLOT(name, encoding)
-#define LOAD_OPTION(name, encoding)
-#define LOAD_KEPT(name, encoding)
-#define LOAD_HOST(name, encoding)
+static inline uint8_t *load_value(uint8_t *p, uint64_t *base, unsigned code, uint64_t value)
+{
+	if (__builtin_expect(value != *base, 0))
+		p = load_changed(p, base, code, value);
+	return p;
+}
+
+static inline uint8_t *load_registers(struct vmx_cpu *c, uint8_t *p)
+{
+#pragma GCC unroll 17
+	for (unsigned reg = 0; reg < GPR_COUNT; reg++)
+		if (reg != GPR_RSP)
+			p = load_value(p, &c->v->gpr[reg], ITEM_GPR + reg, c->exit_gpr[reg]);
+	return p;
+}
+
+/*
+ * Fields that the SDM calls undefined after most exits are read only after the others ("Information for VM Exits Due
+ * to Instruction Execution", "Information for VM Exits Due to Vectored Events"; PDPTEs: "Saving Control Registers,
+ * Debug Registers, and MSRs"). Elsewhere a slot keeps what it had, and no handler may look at it.
+ */
+static inline bool is_late(enum vmcs_slot slot)
+{
+	switch (slot) {
+	case VMCS_GUEST_PHYSICAL_ADDR: case VMCS_GUEST_LINEAR_ADDR: case VMCS_EXIT_INSTRUCTION_INFO:
+	case VMCS_EXIT_INTR_ERROR_CODE: case VMCS_IDT_VECTORING_ERROR_CODE:
+	case VMCS_GUEST_PDPTE0: case VMCS_GUEST_PDPTE1: case VMCS_GUEST_PDPTE2: case VMCS_GUEST_PDPTE3:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/*
+ * Basic reasons below 64 with a guest-linear or guest-physical address or instruction information: VMX instructions
+ * (19–27), LMSW (28), INS and OUTS (30), descriptor tables, EPT, INVEPT, INVVPID, RDRAND, INVPCID, RDSEED, XSAVES, XRSTORS.
+ */
+#define REASON_RANGE(first, last) ((UINT64_C(2) << (last)) - (UINT64_C(1) << (first)))
+#define REASONS_WITH_OPERAND								\
+	(REASON_RANGE(19, 28) | REASON_RANGE(30, 30) | REASON_RANGE(46, 50) |		\
+	 REASON_RANGE(53, 53) | REASON_RANGE(57, 58) | REASON_RANGE(61, 61) | REASON_RANGE(63, 63))
+
+#define EFER_LMA	(1u << 10)
+#define CR4_PAE		(1u << 5)
+
+#define LOAD(name)	p = load_value(p, &f[VMCS_##name], VMCS_##name, vmread_unchecked(ENCODING_##name))
+
+static inline uint8_t *load_late(uint64_t *f, uint8_t *p)
+{
+	uint64_t reason = f[VMCS_EXIT_REASON];
+
+	if (reason >= 64 || REASONS_WITH_OPERAND >> reason & 1) {
+		LOAD(GUEST_PHYSICAL_ADDR);
+		LOAD(GUEST_LINEAR_ADDR);
+		LOAD(EXIT_INSTRUCTION_INFO);
+	}
+	if (__builtin_expect((f[VMCS_EXIT_INTR_INFO] | f[VMCS_IDT_VECTORING_INFO]) & INTR_INFO_VALID, 0)) {
+		LOAD(EXIT_INTR_ERROR_CODE);
+		LOAD(IDT_VECTORING_ERROR_CODE);
+	}
+	if (__builtin_expect(!(f[VMCS_GUEST_EFER] & EFER_LMA), 0) && f[VMCS_GUEST_CR4] & CR4_PAE) {
+		LOAD(GUEST_PDPTE0);
+		LOAD(GUEST_PDPTE1);
+		LOAD(GUEST_PDPTE2);
+		LOAD(GUEST_PDPTE3);
+	}
+	return p;
+}
+
+#define LOAD_GUEST(name)	if (!is_late(VMCS_##name)) LOAD(name);
+#define LOAD_INFO(name)		if (!is_late(VMCS_##name)) LOAD(name);
+#define LOAD_OPTION(name)
+#define LOAD_KEPT(name)
+#define LOAD_HOST(name)
 
 /* All fields that the processor may have changed, compared with the base (vmcs.def: GUEST, INFO). */
-static void load_marked(struct vmx_cpu *c)
+static inline uint8_t *load_marked(uint64_t *f, uint8_t *p)
 {
-#define VMCS(name, encoding, change) LOAD_##change(name, encoding)
+#define VMCS(name, encoding, change) LOAD_##change(name)
 #include "include/vmcs.def"
 #undef VMCS
-	region_read(c, VMCS_EXIT_REASON);
+	return load_late(f, p);
 }
 
 /* The others are what we wrote, or the record would lie: once a frame, or at each exit under check-snapshot. */
@@ -87,43 +135,12 @@ static __attribute__((noinline, cold)) void check_known(struct vmx_cpu *c)
 	}
 }
 
-/* What every exit's handling reads: dispatch, RIP's advance, the encoder's keys. Read at once, since asking costs more. */
-#define EAGER(X)								\
-	X(EXIT_REASON) X(EXIT_INSTRUCTION_LEN) X(IDT_VECTORING_INFO)		\
-	X(GUEST_INTERRUPTIBILITY) X(GUEST_CR3) X(GUEST_RIP) X(GUEST_RFLAGS)
-
-enum {
-#define VMCS(name, encoding, change) ENCODING_##name = encoding,
-#include "include/vmcs.def"
-#undef VMCS
-};
-
-#define IN_WORD(slot, word) ((slot) / 64 == (word) ? UINT64_C(1) << (slot) % 64 : 0)
-_Static_assert(VMCS_WORDS == 3, "eager[] has three words");
-static const uint64_t eager[VMCS_WORDS] = {
-#define X(name) IN_WORD(VMCS_##name, 0) |
-	EAGER(X) 0,
-#undef X
-#define X(name) IN_WORD(VMCS_##name, 1) |
-	EAGER(X) 0,
-#undef X
-#define X(name) IN_WORD(VMCS_##name, 2) |
-	EAGER(X) 0,
-#undef X
-};
-
-static inline void forget(struct vmx_cpu *c)
-{
-	for (unsigned i = 0; i < VMCS_WORDS; i++)
-		c->v->loaded[i] = c->vmx->known[i] | eager[i];
-}
-
 /* Level touched: what isn't read here is unknown until somebody asks; each slot read is an item, changed or not. */
 static void load_touched(struct vmx_cpu *c)
 {
 	struct encoder *e = &c->vmx->tracer.encoder;
 
-	forget(c);
+	backend_forget(c);
 #define X(name)									\
 	do {									\
 		uint64_t value = vmread_unchecked(ENCODING_##name);		\
@@ -131,17 +148,9 @@ static void load_touched(struct vmx_cpu *c)
 		encoder_item(e, VMCS_##name, c->v->vmcs[VMCS_##name], value);	\
 		c->v->vmcs[VMCS_##name] = value;				\
 	} while (0);
-	EAGER(X)
+	BACKEND_EAGER(X)
 #undef X
 	region_read(c, VMCS_EXIT_REASON);
-}
-
-static inline void load_untraced(struct vmx_cpu *c)
-{
-	forget(c);
-#define X(name) c->v->vmcs[VMCS_##name] = vmread_unchecked(ENCODING_##name);
-	EAGER(X)
-#undef X
 }
 
 /* The core's question for a slot that the level left out. An entry step may ask while another vCPU's VMCS is current. */
@@ -157,52 +166,25 @@ uint64_t vcpu_load(struct vcpu *v, enum vmcs_slot slot)
 	return value;
 }
 
-/* SDM "VM-Entry Failures During or After Loading Guest State": such an exit leaves the launch state alone. */
-static inline void note_launch(struct vmx_cpu *c)
-{
-	if (__builtin_expect(!c->launched, 0) && !(c->v->vmcs[VMCS_EXIT_REASON] & EXIT_REASON_ENTRY_FAILURE))
-		region_entered(c);
-}
-
-void backend_load_untraced(struct vmx_cpu *c)
-{
-	load_untraced(c);
-	note_launch(c);
-}
-
 void backend_load(struct vmx_cpu *c)
 {
-	if (__builtin_expect(c->vmx->tracer.level == TRACE_FULL, 1))
-		load_marked(c);
-	else
+	struct encoder *e = &c->vmx->tracer.encoder;
+	uint8_t *p;
+
+	if (__builtin_expect(c->vmx->tracer.level != TRACE_FULL, 0))
 		load_touched(c);
-	load_registers(c);
+	p = e->snap + e->snap_size;
+	if (__builtin_expect(c->vmx->tracer.level == TRACE_FULL, 1))
+		p = load_marked(c->v->vmcs, p);
+	p = load_registers(c, p);
+	e->snap_size = p - e->snap;
+	region_read(c, VMCS_EXIT_REASON);
 	if (__builtin_expect(c->whole_due, 0))
 		check_known(c);
-	note_launch(c);
+	backend_note_launch(c);
 }
 
-/* ---- Flush ---- */
-
-static void flush_set(struct vmx_cpu *c, uint64_t set, unsigned first)
-{
-	for (; set; set &= set - 1) {
-		enum vmcs_slot slot = first + __builtin_ctzll(set);
-
-		region_write(c, slot, c->v->vmcs[slot]);
-	}
-}
-
-void backend_flush(struct vmx_cpu *c)
-{
-	const struct vcpu *v = c->v;
-
-	for (unsigned word = 0; word < VMCS_WORDS; word++)
-		if (v->dirty[word])
-			flush_set(c, v->dirty[word], word * 64);
-	if (__builtin_expect(v->gpr_dirty >> GPR_CR2 & 1, 0) && c->vmx->resident == c)
-		x86_cr2_write(v->gpr[GPR_CR2]);
-}
+/* ---- Flush and enter, what is seldom of it ---- */
 
 void backend_flush_later(struct vmx_cpu *c)
 {
@@ -211,37 +193,20 @@ void backend_flush_later(struct vmx_cpu *c)
 	c->has_pending = true;
 }
 
-static __attribute__((noinline, cold)) void flush_pending(struct vmx_cpu *c)
+void backend_flush_pending(struct vmx_cpu *c)
 {
 	for (unsigned word = 0; word < VMCS_WORDS; word++) {
-		flush_set(c, c->pending[word], word * 64);
+		backend_flush_set(c, c->pending[word], word * 64);
 		c->pending[word] = 0;
 	}
 	c->has_pending = false;
 }
 
-/* ---- Enter ---- */
-
-static noreturn __attribute__((cold)) void entry_refused(struct vmx_cpu *c, int how)
+void backend_refused(struct vmx_cpu *c, int how)
 {
 	uint64_t error = how == 2 ? region_read(c, VMCS_VM_INSTRUCTION_ERROR) : 0;
 
 	panic("%s of vCPU %u failed: %s %llu, %s", c->launched ? "VMRESUME" : "VMLAUNCH", c->v->index,
 	      how == 2 ? "VM-instruction error" : "no current VMCS", (unsigned long long)error,
 	      report_instruction_error(error));
-}
-
-void backend_enter(struct vmx_cpu *c)
-{
-	int how;
-
-	region_make_current(c);
-	switch_to(c);
-	if (__builtin_expect(c->has_pending, 0))
-		flush_pending(c);
-	backend_flush(c);
-	c->tsc_entry = x86_rdtsc();
-	how = vmx_enter(c->v->gpr, c->launched);
-	if (__builtin_expect(how, 0))
-		entry_refused(c, how);
 }

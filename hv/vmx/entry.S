@@ -1,10 +1,9 @@
 /*
  * entry.S: into the guest and back.
  *
- *	int vmx_enter(const uint64_t gpr[16], bool launched)
- *
- * Loads the general registers in enum gpr's order and executes VMRESUME or VMLAUNCH. Returns 0 after a VM exit, 1
- * on VMfailInvalid, 2 on VMfailValid. Called by run.c alone, with the VMCS current.
+ * vmx_enter is called by backend.c's inline assembly, which says what it takes and leaves. It loads the general
+ * registers in enum gpr's order from RDI and executes VMRESUME, or VMLAUNCH if SIL is 0, with the VMCS current. EAX
+ * is 0 after a VM exit, 1 on VMfailInvalid, 2 on VMfailValid; of the other registers only RSP comes back.
  *
  * At a VM exit the processor loads HOST_RIP = vmx_exited and HOST_RSP = the end of 16 register slots, so that sixteen
  * pushes save the guest's registers in order; CR2, which no exit saves, goes to the slot behind them. The
@@ -13,12 +12,6 @@
 	.text
 	.globl	vmx_enter, vmx_exited
 vmx_enter:
-	pushq	%rbp
-	pushq	%rbx
-	pushq	%r12
-	pushq	%r13
-	pushq	%r14
-	pushq	%r15
 	movq	%rsp, %gs:0
 	testb	%sil, %sil		/* the moves leave ZF alone */
 	movq	0x00(%rdi), %rax
@@ -45,13 +38,7 @@ vmx_enter:
 2:	movl	$1, %eax
 	jc	3f
 	movl	$2, %eax
-3:	popq	%r15
-	popq	%r14
-	popq	%r13
-	popq	%r12
-	popq	%rbx
-	popq	%rbp
-	ret
+3:	ret
 
 vmx_exited:
 	pushq	%r15
@@ -74,6 +61,6 @@ vmx_exited:
 	movq	%rax, 0x80(%rsp)
 	movq	%gs:0, %rsp
 	xorl	%eax, %eax
-	jmp	3b
+	ret
 
 	.section .note.GNU-stack, "", @progbits

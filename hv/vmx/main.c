@@ -7,6 +7,7 @@
 #include "boot/log.h"
 #include "boot/memory.h"
 #include "boot/panic.h"
+#include "vmx/backend.h"
 #include "vmx/bitmaps.h"
 #include "vmx/ept.h"
 #include "vmx/guest.h"
@@ -107,6 +108,7 @@ void vmx_main(const struct boot *boot)
 	vm_reset(&x->vm);
 	for (unsigned i = 0; i < o->vcpus; i++)
 		create_cpu(x, i, &guest, &setup);
+	backend_init(x);
 	world_init(x);
 	schedule_init(x);
 	tracer_init(x, boot);

@@ -25,39 +25,41 @@ static __attribute__((noinline, cold)) void frame_opened(struct vmx *x)
 		x->cpu[i].whole_due = true;
 }
 
+/* It isn't entered now: what the step wrote is kept for when it is, and the tracer's time for it ends here. */
+static __attribute__((noinline, cold)) void wait(struct vmx_cpu *c)
+{
+	backend_flush_later(c);
+	c->tracer_cycles += x86_rdtsc() - c->tracer_since;
+}
+
 /* ---- Entry steps ---- */
 
-static inline enum entry_result entry_traced(struct vmx_cpu *c, uint64_t now)
+static inline __attribute__((always_inline)) enum entry_result entry_step(struct vmx_cpu *c, uint64_t now, bool traced)
 {
 	struct vmx *x = c->vmx;
 	enum entry_result result;
-	uint64_t done;
 
-	if (tracer_begin(&x->tracer, x, c->v, STEP_ENTRY))
-		frame_opened(x);
-	result = vcpu_prepare_entry(c->v, &x->vm, &x->world);
-	done = x86_rdtsc();
-	encoder_end_entry(&x->tracer.encoder, c->v, &x->vm);
-	tracer_step_done(&x->tracer, now);
-	c->tracer_cycles += x86_rdtsc() - done;
+	vcpu_begin_step(c->v, now);
+	if (!traced) {
+		result = vcpu_prepare_entry(c->v, &x->vm, &x->world);
+	} else {
+		if (tracer_begin(&x->tracer, x, c->v, STEP_ENTRY))
+			frame_opened(x);
+		result = vcpu_prepare_entry(c->v, &x->vm, &x->world);
+		c->tracer_since = x86_rdtsc();
+		encoder_end_entry(&x->tracer.encoder, c->v, &x->vm);
+		tracer_step_done(&x->tracer, now);
+	}
+	if (__builtin_expect(result != ENTRY_ENTER, 0))
+		wait(c);
 	return result;
 }
 
 enum entry_result run_entry_step(struct vmx_cpu *c, uint64_t now)
 {
-	struct vmx *x = c->vmx;
-	enum entry_result result;
-
-	x->running = c;
+	c->vmx->running = c;
 	c->step_due = false;
-	vcpu_begin_step(c->v, now);
-	if (x->tracer.level == TRACE_OFF)
-		result = vcpu_prepare_entry(c->v, &x->vm, &x->world);
-	else
-		result = entry_traced(c, now);
-	if (__builtin_expect(result != ENTRY_ENTER, 0))
-		backend_flush_later(c);
-	return result;
+	return entry_step(c, now, c->vmx->tracer.level != TRACE_OFF);
 }
 
 /* ---- Exits ---- */
@@ -82,13 +84,13 @@ static inline enum exit_action exit_untraced(struct vmx_cpu *c)
 	return exit_dispatch(c->v, &x->vm, &x->world);
 }
 
-static enum exit_action exit_traced(struct vmx_cpu *c)
+static inline enum exit_action exit_traced(struct vmx_cpu *c)
 {
 	struct vmx *x = c->vmx;
 	struct encoder *e = &x->tracer.encoder;
-	uint64_t reported = c->tracer_cycles - c->tracer_cycles_told, handled;
 	enum exit_action action;
 
+	c->tracer_cycles += c->tsc_entry - c->tracer_since;
 	if (tracer_begin(&x->tracer, x, c->v, STEP_EXIT))
 		frame_opened(x);
 	backend_load(c);
@@ -97,25 +99,23 @@ static enum exit_action exit_traced(struct vmx_cpu *c)
 		guest_code_note(c);
 	remember(&x->history, c->v);
 	action = exit_dispatch(c->v, &x->vm, &x->world);
-	handled = x86_rdtsc();
-	encoder_end_exit(e, c->v, &x->vm, action, c->tsc_entry, handled - c->v->tsc, reported);
+	c->tracer_since = x86_rdtsc();
+	encoder_end_exit(e, c->v, &x->vm, action, c->tsc_entry, c->tracer_since - c->v->tsc,
+			 c->tracer_cycles - c->tracer_cycles_told);
 	c->tracer_cycles_told = c->tracer_cycles;
 	tracer_step_done(&x->tracer, c->v->tsc);
 	if (__builtin_expect(x->check_snapshot, 0))
 		c->whole_due = true;
-	c->tracer_cycles += x86_rdtsc() - handled;
 	return action;
 }
 
-static inline enum exit_action handle_exit(struct vmx_cpu *c, uint64_t now)
+static inline __attribute__((always_inline)) enum exit_action handle_exit(struct vmx_cpu *c, bool traced)
 {
-	struct vmx *x = c->vmx;
 	enum exit_action action;
 
-	vcpu_begin_step(c->v, now);
-	action = x->tracer.level == TRACE_OFF ? exit_untraced(c) : exit_traced(c);
+	vcpu_begin_step(c->v, x86_rdtsc());
+	action = traced ? exit_traced(c) : exit_untraced(c);
 	backend_flush(c);
-	c->step_due = true;
 	return action;
 }
 
@@ -136,24 +136,50 @@ static inline bool housekeeping(struct vmx *x, const struct vcpu *v)
 {
 	uint32_t reason = v->vmcs[VMCS_EXIT_REASON];
 
-	if (reason == REASON_PAUSE)
+	if (__builtin_expect(reason == REASON_PAUSE, 0))
 		schedule_yield(x);
 	if (__builtin_expect(++x->exits % REQUEST_EXITS && reason != REASON_PREEMPTION_TIMER, 1))
 		return false;
 	return stop_requested();
 }
 
-struct vm_stop run(struct vmx *x)
+/* Who is entered after an exit of `c`; NULL: the VM has stopped. */
+static inline __attribute__((always_inline)) struct vmx_cpu *next(struct vmx *x, struct vmx_cpu *c, bool traced)
 {
-	for (;;) {
-		struct vmx_cpu *c = schedule_next(x);
+	uint64_t now = x86_rdtsc();
 
-		if (!c)
-			return x->vm.stop;
-		backend_enter(c);
-		if (handle_exit(c, x86_rdtsc()) == ACTION_STOP)
-			return x->vm.stop;
+	if (traced)
+		c->tracer_cycles += now - c->tracer_since;
+	if (__builtin_expect(schedule_goes_on(x, now), 1)) {
+		enum entry_result result = entry_step(c, now, traced);
+
+		if (__builtin_expect(result == ENTRY_ENTER, 1))
+			return c;
+		if (result == ENTRY_STOP)
+			return NULL;
+	} else {
+		c->step_due = true;
+	}
+	return schedule_next(x);
+}
+
+/* Compiled twice, so that an untraced exit isn't asked over and over whether it is traced. */
+static inline __attribute__((always_inline)) struct vm_stop loop(struct vmx *x, bool traced)
+{
+	struct vmx_cpu *c = schedule_next(x);
+
+	while (c) {
+		backend_enter(c, traced);
+		if (handle_exit(c, traced) == ACTION_STOP)
+			break;
 		if (housekeeping(x, c->v))
 			return (struct vm_stop){ .kind = STOP_STOPPED };
+		c = next(x, c, traced);
 	}
+	return x->vm.stop;
+}
+
+struct vm_stop run(struct vmx *x)
+{
+	return x->tracer.level == TRACE_OFF ? loop(x, false) : loop(x, true);
 }

@@ -56,17 +56,15 @@ static enum entry_result ask(struct vmx *x, unsigned first, bool all)
 	return ENTRY_WAIT;
 }
 
-/* The vCPU that ran can't or may not go on. */
-static __attribute__((noinline, cold)) struct vmx_cpu *next_of_all(struct vmx *x)
+struct vmx_cpu *schedule_next(struct vmx *x)
 {
 	struct scheduler *s = &x->scheduler;
 	unsigned first = s->last;
 	enum entry_result result;
 
 	/* Its time is over: the others come first, and it last. */
-	if (s->yield || x86_rdtsc() >= s->slice_end)
+	if (!schedule_goes_on(x, x86_rdtsc()))
 		first = first + 1 < x->vm.config.cpu_count ? first + 1 : 0;
-	s->yield = false;
 	result = ask(x, first, false);
 	/* All wait, and nobody is due yet (the timer had gone off at its bound): one of them idles in HLT once more. */
 	if (result == ENTRY_WAIT)
@@ -76,33 +74,10 @@ static __attribute__((noinline, cold)) struct vmx_cpu *next_of_all(struct vmx *x
 	return result == ENTRY_ENTER ? &x->cpu[s->last] : NULL;
 }
 
-struct vmx_cpu *schedule_next(struct vmx *x)
-{
-	struct scheduler *s = &x->scheduler;
-	struct vmx_cpu *c = &x->cpu[s->last];
-	uint64_t now = x86_rdtsc();
-
-	/* Mostly: the one that exited goes on. */
-	if (__builtin_expect(c->step_due && now < s->slice_end && !s->yield, 1)) {
-		enum entry_result result = run_entry_step(c, now);
-
-		if (__builtin_expect(result == ENTRY_ENTER, 1))
-			return c;
-		if (result == ENTRY_STOP)
-			return NULL;
-	}
-	return next_of_all(x);
-}
-
 uint64_t schedule_slice_end(const struct vmx *x, const struct vmx_cpu *c)
 {
 	for (unsigned i = 0; i < x->vm.config.cpu_count; i++)
 		if (i != c->v->index && wants_step(x, i, c->v->tsc))
 			return x->scheduler.slice_end;
 	return TIME_NONE;
-}
-
-void schedule_yield(struct vmx *x)
-{
-	x->scheduler.yield = true;
 }

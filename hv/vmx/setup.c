@@ -14,6 +14,8 @@
 #include "vmx/setup.h"
 #include "vmx/vmx.h"
 
+extern const char vmx_exited[];	/* entry.S */
+
 static bool setup_is_read_only(enum vmcs_slot slot)
 {
 	return vmcs_encoding_class(vmcs_fields[slot].encoding) == VMCS_CLASS_INFO;

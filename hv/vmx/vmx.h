@@ -44,6 +44,7 @@ struct vmx_cpu {
 	uint64_t pending[VMCS_WORDS];	/* slots that entry steps wrote while it waited: VMWRITE before the entry */
 
 	uint64_t tsc_entry;		/* just before the last VM entry */
+	uint64_t tracer_since;		/* end of the last step's handler: from here on its time is the tracer's */
 	uint64_t tracer_cycles;		/* what the tracer spent on this vCPU, ever */
 	uint64_t tracer_cycles_told;	/* of these, what exit records have reported */
 
@@ -53,9 +54,8 @@ struct vmx_cpu {
 
 struct scheduler {
 	unsigned last;			/* the vCPU that was entered last */
-	uint64_t slice_end;		/* host TSC */
+	uint64_t slice_end;		/* host TSC; TIME_NONE with one vCPU */
 	uint64_t slice;			/* cycles */
-	bool yield;			/* it gave way by itself (PAUSE) */
 };
 
 struct vmx {
@@ -73,6 +73,7 @@ struct vmx {
 
 	uint64_t supported[VMCS_WORDS];	/* fields that this processor has */
 	uint64_t known[VMCS_WORDS];	/* slots that no exit changes, and those that aren't supported */
+	uint64_t loaded_at_exit[VMCS_WORDS]; /* below level full: these, and what exits read at once */
 	uint8_t *guest_memory;		/* GPA 0 */
 	struct capability capability;
 	struct exit_history history;
@@ -86,9 +87,5 @@ static inline struct vmx_cpu *vmx_cpu_of(struct vcpu *v)
 
 	return &x->cpu[v->index];
 }
-
-/* entry.S */
-int vmx_enter(const uint64_t gpr[GPR_COUNT], bool launched);
-extern const char vmx_exited[];
 
 #endif
