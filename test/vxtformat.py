@@ -40,6 +40,7 @@ STOPS = ('none', 'debug-exit', 'power-off', 'reset', 'triple-fault', 'unhandled'
          'panic', 'host-error')
 LEVELS = {1: 'touched', 2: 'full'}
 DEVICE_CONFIG = 255
+VCPUS_MAX = 8		# devices below are the vCPUs
 OWNER_GUEST, OWNER_EXIT = 0, 1
 
 
@@ -227,7 +228,7 @@ class Session:
         say = self.problems.append
         if self.version != 1:
             say(f'version is {self.version}')
-        if not 1 <= self.vcpus <= 8:
+        if not 1 <= self.vcpus <= VCPUS_MAX:
             say(f'{self.vcpus} vCPUs')
         if self.level not in LEVELS:
             say(f'level is {self.level}')

@@ -96,12 +96,13 @@ class Frame:
             self.fail(f'keyframe: {e or "ends early"}', p)
         return p
 
-    def check_of(self, device, vcpu):
-        """The check that a record of this vCPU would carry for the device with the keyframe's rows."""
+    def check_of(self, device):
+        """The check that a record would carry for the device with the keyframe's rows."""
+        vcpu = device if device < VCPUS_MAX else None
         h = K
         for row in self.session.state_rows:
-            if row.device == device:
-                for value in self.rows[row.name, vcpu if device == 0 else None]:
+            if row.device == (device if vcpu is None else 0):
+                for value in self.rows[row.name, vcpu]:
                     h = (h ^ value) * K & M64
                     h ^= h >> 32
         return h >> 56

@@ -99,7 +99,7 @@ class Verifier:
             last = r
             vcpus |= 1 << r.vcpu
             for device, check in r.checks.items():
-                frame.last_checks[device, r.vcpu if device == 0 else None] = check
+                frame.last_checks[device] = check
             if not r.entry:
                 exits += 1
                 reasons |= 1 << r.reason
@@ -122,9 +122,9 @@ class Verifier:
                              f'{new.values[code]:#x}, the frame before left {old.values[code]:#x}')
             self.expect(frame.offset, f'keyframe {frame.header.frame}: vCPU {i}: times and result', new.kept(),
                         old.kept())
-        for (device, vcpu), check in previous.last_checks.items():
-            self.expect(frame.offset, f'keyframe {frame.header.frame}: check of device {device}, vCPU {vcpu}',
-                        frame.check_of(device, vcpu), check)
+        for device, check in previous.last_checks.items():
+            self.expect(frame.offset, f'keyframe {frame.header.frame}: check of device {device}',
+                        frame.check_of(device), check)
 
     def _closing(self):
         c = self.t.closing
