@@ -90,7 +90,7 @@ class Verifier:
             self._continues(frame, previous)
         exits = vcpus = reasons = 0
         first = last = None
-        frame.last_checks = {}
+        frame.last_checks = dict(previous.last_checks) if previous else {}
         for r in frame.records():
             if first is None:
                 first = r.tsc
