@@ -56,6 +56,8 @@ struct vcpu {
 	uint64_t vmcs_before[VMCS_SLOTS]; /* of a dirty slot: its value when the step began */
 	uint64_t gpr_before[GPR_COUNT];
 
+	uint32_t retire_len;		/* of an instruction that the handler decoded itself; 0: EXIT_INSTRUCTION_LEN has it */
+
 	uint32_t index;			/* this vCPU's number in the VM, from 0 */
 };
 
@@ -122,6 +124,7 @@ static inline void vcpu_begin_step(struct vcpu *v, uint64_t tsc)
 	for (unsigned i = 0; i < VMCS_WORDS; i++)
 		v->dirty[i] = 0;
 	v->gpr_dirty = 0;
+	v->retire_len = 0;
 	v->tsc = tsc;
 }
 

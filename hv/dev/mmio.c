@@ -1,0 +1,79 @@
+/*
+ * mmio.c: what answers at a guest-physical address.
+ *
+ * Called by linear.c for each piece of an access. The local APIC's page is where the vCPU's IA32_APIC_BASE says;
+ * RAM comes first, then the devices, then nothing.
+ */
+#include <string.h>
+
+#include "dev/mmio.h"
+#include "dev/lapic.h"
+#include "dev/vm_state.h"
+#include "platform.h"
+
+#define PAGE_MASK UINT64_C(0xfff)
+
+enum region { REGION_RAM, REGION_CONSOLE, REGION_LAPIC, REGION_ABSENT };
+
+static enum region region_of(const struct vm *vm, unsigned self, uint64_t gpa, uint32_t len)
+{
+	const struct vm_cpu *cpu = &vm->cpu[self];
+	uint64_t page = gpa & ~PAGE_MASK;
+
+	if (vm_has_memory(vm, gpa, len))
+		return REGION_RAM;
+	if (lapic_enabled(cpu) && page == (cpu->apic_base & LAPIC_BASE_ADDRESS))
+		return REGION_LAPIC;
+	return page == MMIO_CONSOLE ? REGION_CONSOLE : REGION_ABSENT;
+}
+
+void physical_read(struct vcpu *v, struct vm *vm, struct world *w, uint64_t gpa, void *to, uint32_t len)
+{
+	uint64_t value;
+
+	switch (region_of(vm, v->index, gpa, len)) {
+	case REGION_RAM:
+		w->ops->mem_read(w, gpa, to, len);
+		return;
+	case REGION_LAPIC:
+		memset(to, 0, len);
+		value = lapic_read(vm, v->index, gpa & PAGE_MASK, len, v->tsc);
+		memcpy(to, &value, len < 8 ? len : 8);
+		return;
+	case REGION_CONSOLE:
+		memset(to, 0, len);
+		return;
+	case REGION_ABSENT:
+		memset(to, 0xff, len);
+		vm_count_absent(vm);
+		return;
+	}
+}
+
+/* Bytes that reach offset 0 are printed: one of each access. */
+static void console_write(struct world *w, uint64_t gpa, const uint8_t *from)
+{
+	if ((gpa & PAGE_MASK) == 0)
+		w->ops->console_out(w, from, 1);
+}
+
+void physical_write(struct vcpu *v, struct vm *vm, struct world *w, uint64_t gpa, const void *from, uint32_t len)
+{
+	uint64_t value = 0;
+
+	switch (region_of(vm, v->index, gpa, len)) {
+	case REGION_RAM:
+		w->ops->mem_write(w, gpa, from, len);
+		return;
+	case REGION_LAPIC:
+		memcpy(&value, from, len < 8 ? len : 8);
+		lapic_write(vm, w, v->index, gpa & PAGE_MASK, len, value, v->tsc);
+		return;
+	case REGION_CONSOLE:
+		console_write(w, gpa, from);
+		return;
+	case REGION_ABSENT:
+		vm_count_absent(vm);
+		return;
+	}
+}
