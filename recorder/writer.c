@@ -157,7 +157,11 @@ static void write_frame(struct writer *w, const uint8_t *p, const struct scan_it
 		return;
 	add_entry(w, HEADER_SIZE, 0);
 	add_entry(w, h->packed_size, h->raw_size);
-	w->state.frames++;
+	if (!w->state.frames++) {
+		w->state.first_frame = h->frame;
+		w->state.first_step = h->first_step;
+		w->state.first_seq = h->first_seq;
+	}
 	w->state.steps += h->steps;
 	w->state.exits += h->exits;
 }
@@ -193,6 +197,8 @@ static void take_items(struct writer *w, bool final)
 	struct scan_item item;
 	size_t used;
 
+	if (!w->size)
+		return;
 	while (!w->state.failed && scan_next(&w->scan, w->buffer, w->base, w->size, final, &item))
 		take_item(w, &item);
 	used = (size_t)(w->scan.offset - w->base);

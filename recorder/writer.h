@@ -19,6 +19,7 @@ struct writer_state {
 	uint64_t received;		/* bytes of the stream */
 	uint64_t written;		/* bytes of the file */
 	uint64_t frames, steps, exits;	/* in the frames written */
+	uint64_t first_frame, first_step, first_seq;	/* of the first of them */
 	uint64_t lost_bytes, damages;	/* what was no frame, or a wrong one */
 	char first_damage[192];		/* "OFFSET: what" in the stream */
 	bool started;			/* a session frame came: `session` */

@@ -1,0 +1,265 @@
+/*
+ * image.c: the boot medium: GRUB, the hypervisor, a guest and its command lines, in an ISO.
+ *
+ * Called by record. Making one takes a second, so that they are cached by their contents; the session id is written into a
+ * copy, over a placeholder of the same length: the instructions that a recording takes don't depend on it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "recorder/command.h"
+#include "recorder/machine.h"
+#include "trace/frame.h"
+
+#define PLACEHOLDER "/boot/vexit.elf session=00000000000000000000"
+#define GRUB_MODULES "normal multiboot2 iso9660 biosdisk"
+#define IMAGE_FORMAT "1 " GRUB_MODULES	/* part of the cache's key */
+
+const char *image_directory(void)
+{
+	static char path[PATH_MAX];
+	const char *given = getenv("VEXIT_DIR");
+	ssize_t n;
+
+	if (given && *given)
+		return given;
+	n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+	if (n <= 0)
+		return ".";
+	path[n] = '\0';
+	*strrchr(path, '/') = '\0';
+	return path;
+}
+
+static uint8_t *load(const char *path, size_t *size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+	uint8_t *bytes = NULL;
+
+	if (fd < 0 || fstat(fd, &st))
+		goto failed;
+	if (!S_ISREG(st.st_mode)) {
+		errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
+		goto failed;
+	}
+	*size = (size_t)st.st_size;
+	bytes = malloc(*size + 1);
+	if (!bytes)
+		abort();
+	errno = EIO;
+	if (read(fd, bytes, *size) != st.st_size)
+		goto failed;
+	close(fd);
+	return bytes;
+failed:
+	command_fail(0, "%s: %s", path, strerror(errno));
+	free(bytes);
+	if (fd >= 0)
+		close(fd);
+	return NULL;
+}
+
+static bool store(const char *path, const void *bytes, size_t size)
+{
+	FILE *f = fopen(path, "w");
+	bool ok = f && fwrite(bytes, 1, size, f) == size;
+
+	if (f && fclose(f))
+		ok = false;
+	if (!ok)
+		command_fail(0, "%s: %s", path, strerror(errno));
+	return ok;
+}
+
+/* Append `words`, each quoted for GRUB. It puts quotes of its own around a word with spaces, so that none has any. */
+static bool quote_words(FILE *to, const char *words)
+{
+	if (strpbrk(words, "'\"\\\n")) {
+		command_fail(0, "a guest's name or --append with quotes, backslashes or newlines can't pass through GRUB: %s",
+			     words);
+		return false;
+	}
+	while (*words) {
+		size_t n = strcspn(words, " ");
+
+		if (n)
+			fprintf(to, " '%.*s'", (int)n, words);
+		words += n + (words[n] == ' ');
+	}
+	return true;
+}
+
+static char *grub_config(const struct image_config *c)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+	bool ok;
+
+	if (!f)
+		abort();
+	fprintf(f, "multiboot2 " PLACEHOLDER " %s\nmodule2 /boot/guest", c->options);
+	ok = quote_words(f, c->guest_name) && (!c->append || quote_words(f, c->append));
+	fprintf(f, "\n%sboot\n", c->initrd ? "module2 /boot/initrd initrd\n" : "");
+	fclose(f);
+	if (!ok) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+/* Run grub-mkrescue on TREE; its output goes to LOG and is shown when it fails. */
+static bool run_mkrescue(const char *tree, const char *iso, const char *log)
+{
+	pid_t pid = fork();
+	int status, c;
+	FILE *f;
+
+	if (pid == 0) {
+		int fd = open(log, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+		dup2(open("/dev/null", O_RDONLY), STDIN_FILENO);
+		dup2(fd, STDOUT_FILENO);
+		dup2(fd, STDERR_FILENO);
+		/* A fixed time in the medium, so that equal contents give equal bytes. */
+		setenv("SOURCE_DATE_EPOCH", "1767225600", 1);
+		execlp("grub-mkrescue", "grub-mkrescue", "-d", "/usr/lib/grub/i386-pc", "--install-modules=" GRUB_MODULES,
+		       "--modules=", "--locales=", "--fonts=", "--themes=", "-o", iso, tree, (char *)NULL);
+		_exit(127);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid) {
+		command_fail(0, "grub-mkrescue: %s", strerror(errno));
+		return false;
+	}
+	if (WIFEXITED(status) && !WEXITSTATUS(status) && !access(iso, R_OK))
+		return true;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 127) {
+		command_fail(0, "grub-mkrescue: not found (Debian: packages grub-common, grub-pc-bin, xorriso, mtools)");
+		return false;
+	}
+	command_fail(0, "grub-mkrescue failed:");
+	f = fopen(log, "r");
+	while (f && (c = fgetc(f)) != EOF)
+		fputc(c, stderr);
+	if (f)
+		fclose(f);
+	return false;
+}
+
+struct part {
+	const char *name;		/* below /boot */
+	uint8_t *bytes;
+	size_t size;
+};
+
+static bool make_iso(const struct part *parts, unsigned count, const char *directory, const char *iso)
+{
+	char path[PATH_MAX + 64], log[PATH_MAX + 64];
+	static const char *const folders[] = { "tree", "tree/boot", "tree/boot/grub" };
+
+	for (unsigned i = 0; i < 3; i++) {
+		snprintf(path, sizeof(path), "%s/%s", directory, folders[i]);
+		if (mkdir(path, 0700) && errno != EEXIST) {
+			command_fail(0, "%s: %s", path, strerror(errno));
+			return false;
+		}
+	}
+	for (unsigned i = 0; i < count; i++) {
+		snprintf(path, sizeof(path), "%s/tree/boot/%s", directory, parts[i].name);
+		if (!store(path, parts[i].bytes, parts[i].size))
+			return false;
+	}
+	snprintf(path, sizeof(path), "%s/tree", directory);
+	snprintf(log, sizeof(log), "%s/mkrescue.out", directory);
+	return run_mkrescue(path, iso, log);
+}
+
+/* The cache's file for these parts, in `path`. Without a cache directory: false. */
+static bool cache_path(const struct part *parts, unsigned count, char *path, size_t size)
+{
+	const char *base = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+	uint64_t keys[2 * 8 + 1];
+	unsigned n = 0;
+	int used;
+
+	for (unsigned i = 0; i < count; i++) {
+		keys[n++] = trace_hash(parts[i].bytes, parts[i].size);
+		keys[n++] = trace_hash(parts[i].name, strlen(parts[i].name));
+	}
+	keys[n++] = trace_hash(IMAGE_FORMAT, sizeof(IMAGE_FORMAT));
+	if (base && *base)
+		used = snprintf(path, size, "%s", base);
+	else
+		used = snprintf(path, size, "%s/.cache", home ? home : "");
+	if ((!home && !base) || used + 64 > (int)size)
+		return false;
+	mkdir(path, 0700);
+	used += snprintf(path + used, size - (size_t)used, "/vexit");
+	mkdir(path, 0700);
+	snprintf(path + used, size - (size_t)used, "/%016" PRIx64 ".iso", trace_hash(keys, n * sizeof(*keys)));
+	return true;
+}
+
+/* The finished medium for the machine: the cached bytes with this session's id. */
+static bool store_with_session(uint8_t *iso, size_t size, uint64_t session, const char *directory)
+{
+	char path[PATH_MAX + 64], digits[21];
+	uint8_t *at = memmem(iso, size, PLACEHOLDER, strlen(PLACEHOLDER));
+
+	if (!at) {
+		command_fail(0, "the boot medium lacks the placeholder for the session id");
+		return false;
+	}
+	snprintf(digits, sizeof(digits), "%020" PRIu64, session);
+	memcpy(at + strlen(PLACEHOLDER) - 20, digits, 20);
+	snprintf(path, sizeof(path), "%s/" MACHINE_ISO, directory);
+	return store(path, iso, size);
+}
+
+bool image_build(const struct image_config *c, const char *directory)
+{
+	char cached[PATH_MAX], fresh[PATH_MAX + 64], temporary[PATH_MAX + 64];
+	struct part parts[4] = { { .name = "grub/grub.cfg" }, { .name = "vexit.elf" }, { .name = "guest" } };
+	unsigned count = c->initrd ? 4 : 3;
+	uint8_t *iso = NULL;
+	bool ok = false, cache;
+	size_t size;
+
+	parts[3].name = "initrd";
+	parts[0].bytes = (uint8_t *)grub_config(c);
+	if (!parts[0].bytes)
+		return false;
+	parts[0].size = strlen((char *)parts[0].bytes);
+	if (!(parts[1].bytes = load(c->hypervisor, &parts[1].size)) || !(parts[2].bytes = load(c->guest, &parts[2].size)) ||
+	    (c->initrd && !(parts[3].bytes = load(c->initrd, &parts[3].size))))
+		goto out;
+	cache = cache_path(parts, count, cached, sizeof(cached));
+	snprintf(fresh, sizeof(fresh), "%s/fresh.iso", directory);
+	if (cache && !access(cached, R_OK)) {
+		iso = load(cached, &size);
+	} else if (make_iso(parts, count, directory, fresh) && (iso = load(fresh, &size)) && cache) {
+		/* Under another name first: recorders may run side by side. A cache that can't be written is no error. */
+		snprintf(temporary, sizeof(temporary), "%.*s.%d", PATH_MAX - 16, cached, (int)getpid());
+		int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+		if (fd >= 0 && (write(fd, iso, size) != (ssize_t)size || rename(temporary, cached)))
+			unlink(temporary);
+		if (fd >= 0)
+			close(fd);
+	}
+	ok = iso && store_with_session(iso, size, c->session, directory);
+out:
+	for (unsigned i = 0; i < count; i++)
+		free(parts[i].bytes);
+	free(iso);
+	return ok;
+}

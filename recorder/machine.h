@@ -1,0 +1,98 @@
+/*
+ * machine.h: the machine under the hypervisor: an emulator process, its three serial ports, its boot medium.
+ *
+ * machine.c starts and ends it, bochs.c and qemu.c know their emulator's words, image.c makes the medium, follow.c reads a
+ * file that grows. record.c alone uses them.
+ */
+#ifndef VEXIT_MACHINE_H
+#define VEXIT_MACHINE_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum machine_kind { MACHINE_AUTO, MACHINE_BOCHS, MACHINE_QEMU };
+
+struct machine_config {
+	enum machine_kind kind;
+	const char *cpu;		/* the emulator's model, NULL: its default with VMX */
+	uint64_t memory_mib;		/* of the machine: the guest's and the hypervisor's */
+	uint64_t rtc;			/* seconds since 1970, UTC, at power-on */
+};
+
+/* In the machine's directory. The emulator writes them, the recorder follows. */
+#define MACHINE_CONSOLE	"console"	/* COM1: the guest's console */
+#define MACHINE_WIRE	"wire"		/* COM2: the trace stream */
+#define MACHINE_LOG	"log"		/* COM3 as it came; written by the recorder */
+#define MACHINE_ISO	"boot.iso"
+#define MACHINE_OUTPUT	"machine.out"	/* stdout and stderr of the emulator */
+#define MACHINE_EVENTS	"machine.log"	/* what the emulator itself logs */
+
+struct machine {
+	char directory[PATH_MAX];
+	bool keep;			/* the directory stays */
+	enum machine_kind kind;
+	bool kvm;
+	pid_t pid;			/* 0: not running */
+	int status;			/* waitpid()'s, after it ended */
+	int listener, log;		/* COM3: listening socket, then the connection; -1: none */
+	uint16_t log_port;
+};
+
+/* A directory for a run, under $TMPDIR, or `keep` if not NULL. Removes those that killed recorders left. false: printed. */
+bool machine_make_directory(struct machine *m, const char *keep);
+void machine_remove_directory(struct machine *m);
+
+/* The emulator for `kind`. false: printed why none can be had. */
+bool machine_choose(struct machine *m, enum machine_kind kind);
+
+/* Start it on MACHINE_ISO in m->directory. It dies with the recorder. false: printed. */
+bool machine_start(struct machine *m, const struct machine_config *c);
+/* Whether it still runs; reaps it when not. */
+bool machine_running(struct machine *m);
+void machine_kill(struct machine *m);
+
+/* Bytes from the log's port; takes the connection when it comes. Gives their number; 0: none now. */
+size_t machine_read_log(struct machine *m, char *bytes, size_t size);
+/* Ask the hypervisor for a stop. */
+void machine_ask_stop(struct machine *m);
+/* Lines of the emulator's own output that say why it ended, to stderr. */
+void machine_explain(const struct machine *m);
+
+/* Arguments to exec, NULL at the end, in storage of their own. bochs.c, qemu.c */
+char **bochs_command(const struct machine *m, const struct machine_config *c);
+char **qemu_command(const struct machine *m, const struct machine_config *c);
+bool qemu_has_vmx(void);	/* KVM is there and gives guests VMX */
+
+/* ---- image.c ---- */
+
+struct image_config {
+	const char *hypervisor;		/* ELF */
+	const char *guest, *guest_name;	/* file; what its command line begins with */
+	const char *append;		/* the rest of it, or NULL */
+	const char *initrd;		/* or NULL */
+	char options[256];		/* the hypervisor's, after session= */
+	uint64_t session;
+};
+
+/* DIRECTORY/MACHINE_ISO, from a cache when it has one. false: printed. */
+bool image_build(const struct image_config *c, const char *directory);
+/* Where the tool's own files are: $VEXIT_DIR, or the directory of the executable. */
+const char *image_directory(void);
+
+/* ---- follow.c ---- */
+
+struct follow {				/* a file that an emulator makes and appends to */
+	char path[PATH_MAX];
+	int fd;				/* -1: not there yet */
+	uint64_t offset, punched;
+};
+
+void follow_init(struct follow *f, const char *directory, const char *name);
+/* Next bytes, 0: none now. What was read is given back to the disk. */
+size_t follow_read(struct follow *f, uint8_t *bytes, size_t size);
+void follow_close(struct follow *f);
+
+#endif

@@ -1,0 +1,205 @@
+/*
+ * record.c: the loop of a recording: take what the three ports gave, show how it goes, end it in good order.
+ *
+ * Called by cmd_record.c with everything open. It must never wait for anything without a limit: a machine that was asked
+ * to stop has 20 seconds, one whose hypervisor said its verdict has five.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "recorder/command.h"
+#include "recorder/record.h"
+
+#define STOP_WAIT_MS	20000		/* from asking for a stop to killing */
+#define VERDICT_WAIT_MS	5000		/* from the verdict to killing */
+#define ASK_EVERY_MS	1000
+#define IDLE_MS		20
+#define SPACE_EVERY_MS	500
+#define SPACE_LEAST	(UINT64_C(8) << 20)	/* emulators don't notice a full disk: stop before it is */
+#define CHUNK		(256u << 10)
+
+static volatile sig_atomic_t interrupts, terminated;
+
+static void on_signal(int number)
+{
+	interrupts++;
+	if (number == SIGTERM)
+		terminated = 1;
+}
+
+void record_catch_signals(void)
+{
+	struct sigaction a = { .sa_handler = on_signal };
+
+	sigaction(SIGINT, &a, NULL);
+	sigaction(SIGTERM, &a, NULL);
+	sigaction(SIGHUP, &a, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+unsigned record_interrupts(void)
+{
+	return (unsigned)interrupts;
+}
+
+bool record_terminated(void)
+{
+	return terminated;
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
+}
+
+struct ports {
+	struct follow wire, console;
+	uint8_t bytes[CHUNK];
+};
+
+struct times {
+	int64_t start, asked, asked_again, verdict, space, rate;	/* ms; 0: not yet */
+	uint64_t rate_exits;
+	double exits_per_second;
+};
+
+static void end_recording(struct recording *r, enum record_end why)
+{
+	if (r->end == RECORD_ENDED)
+		r->end = why;
+}
+
+static bool write_console(struct recording *r, const uint8_t *p, size_t size)
+{
+	r->console_bytes += size;
+	if (r->console < 0)
+		return true;
+	progress_end(r->quiet);
+	r->console_midline = p[size - 1] != '\n';
+	while (size) {
+		ssize_t n = write(r->console, p, size);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			snprintf(r->error, sizeof(r->error), "the guest's console can't be written: %s", strerror(errno));
+			r->console = -1;
+			return false;
+		}
+		p += n;
+		size -= (size_t)n;
+	}
+	return true;
+}
+
+/* What the ports gave since the last look. Gives the number of bytes. */
+static size_t take_ports(struct recording *r, struct ports *p)
+{
+	size_t total = 0, n;
+
+	n = machine_read_log(&r->machine, (char *)p->bytes, sizeof(p->bytes));
+	if (n)
+		verdict_feed(&r->verdict, (const char *)p->bytes, n);
+	total += n;
+	n = follow_read(&p->console, p->bytes, sizeof(p->bytes));
+	if (n && !write_console(r, p->bytes, n))
+		end_recording(r, RECORD_WRITE_FAILED);
+	total += n;
+	n = follow_read(&p->wire, p->bytes, sizeof(p->bytes));
+	if (n && !writer_feed(r->writer, p->bytes, n)) {
+		snprintf(r->error, sizeof(r->error), "%s", writer_state(r->writer)->error);
+		end_recording(r, RECORD_WRITE_FAILED);
+	}
+	return total + n;
+}
+
+static void show_progress(struct recording *r, struct times *t, int64_t now)
+{
+	const struct writer_state *s = writer_state(r->writer);
+
+	if (now - t->rate >= 500) {
+		t->exits_per_second = (double)(s->exits - t->rate_exits) * 1000 / (double)(now - t->rate);
+		t->rate = now;
+		t->rate_exits = s->exits;
+	}
+	if (r->console == STDOUT_FILENO && r->console_midline && isatty(STDOUT_FILENO))
+		return;		/* it would overwrite what the guest is saying */
+	progress_update(r->quiet, "%s%" PRIu64 " exits, %.0f/s, %" PRIu64 " frames, %.1f KiB, %.0f s",
+			t->asked ? "stopping: " : !s->started ? "booting: " : "", s->exits, t->exits_per_second, s->frames,
+			(double)s->written / 1024, (double)(now - t->start) / 1000);
+}
+
+static void check_space(struct recording *r, struct times *t, int64_t now)
+{
+	struct statvfs fs;
+
+	if (now - t->space < SPACE_EVERY_MS)
+		return;
+	t->space = now;
+	if (!statvfs(r->machine.directory, &fs) && (uint64_t)fs.f_bavail * fs.f_frsize < SPACE_LEAST)
+		end_recording(r, RECORD_DISK_FULL);
+}
+
+/* Reasons to end, and how far ending has come. */
+static void steer(struct recording *r, struct times *t)
+{
+	int64_t now = now_ms();
+
+	check_space(r, t, now);
+	if (interrupts)
+		end_recording(r, terminated ? RECORD_TERMINATED : RECORD_INTERRUPTED);
+	if (r->timeout_ms && now - t->start >= (int64_t)r->timeout_ms && !r->verdict.known)
+		end_recording(r, RECORD_TIMEOUT);
+	if (r->verdict.known && !t->verdict)
+		t->verdict = now;
+	if (r->end != RECORD_ENDED && !t->asked)
+		t->asked = now;
+	/* Asked again and again: a byte that came before the hypervisor had set up its port is lost. */
+	if (t->asked && !r->verdict.known && now - t->asked_again >= ASK_EVERY_MS) {
+		machine_ask_stop(&r->machine);
+		t->asked_again = now;
+	}
+	if (interrupts > 1 || r->end == RECORD_WRITE_FAILED || (t->asked && now - t->asked >= STOP_WAIT_MS) ||
+	    (t->verdict && now - t->verdict >= VERDICT_WAIT_MS)) {
+		r->killed = !r->verdict.known;
+		machine_kill(&r->machine);
+	}
+	show_progress(r, t, now);
+}
+
+void record_run(struct recording *r)
+{
+	static struct ports ports;
+	struct times t = { .start = now_ms() };
+	bool running;
+
+	follow_init(&ports.wire, r->machine.directory, MACHINE_WIRE);
+	follow_init(&ports.console, r->machine.directory, MACHINE_CONSOLE);
+	t.rate = t.start;
+	do {
+		running = machine_running(&r->machine);
+		/* What was written before it ended is all there is: one look after that takes the rest. */
+		if (!take_ports(r, &ports) && running) {
+			struct pollfd p = { r->machine.log >= 0 ? r->machine.log : r->machine.listener, POLLIN, 0 };
+
+			poll(&p, 1, IDLE_MS);
+		}
+		if (running)
+			steer(r, &t);
+	} while (running);
+	while (take_ports(r, &ports))
+		;
+	progress_end(r->quiet);
+	follow_close(&ports.wire);
+	follow_close(&ports.console);
+	r->seconds = (double)(now_ms() - t.start) / 1000;
+}

@@ -1,0 +1,65 @@
+/*
+ * record.h: one recording: a machine that runs, its three ports followed, until something ends it.
+ *
+ * cmd_record.c prepares it, record.c runs it, verdict.c reads the hypervisor's log.
+ */
+#ifndef VEXIT_RECORD_H
+#define VEXIT_RECORD_H
+
+#include <signal.h>
+
+#include "recorder/machine.h"
+#include "recorder/writer.h"
+
+/* What the hypervisor said on COM3. */
+struct verdict {
+	bool known;
+	uint32_t kind;			/* enum stop_kind */
+	uint64_t value;
+	char *log;			/* all of the log, at most LOG_MAX bytes of its end */
+	size_t log_size, log_cap;
+	char line[512];			/* the one in hand */
+	size_t line_size;
+};
+
+void verdict_feed(struct verdict *v, const char *bytes, size_t size);
+/* The log's last lines but the verdict, indented, to stderr: the hypervisor's report. */
+void verdict_print_report(const struct verdict *v);
+/* "debug-exit 0" */
+const char *verdict_text(uint32_t kind, uint64_t value);
+/* The exit status of `record` for it. */
+int verdict_status(uint32_t kind, uint64_t value);
+void verdict_free(struct verdict *v);
+
+enum record_end {
+	RECORD_ENDED,			/* the machine ended by itself */
+	RECORD_TIMEOUT, RECORD_INTERRUPTED, RECORD_TERMINATED,
+	RECORD_DISK_FULL,		/* of the machine's directory */
+	RECORD_WRITE_FAILED,		/* of the trace or the console's file */
+};
+
+struct recording {
+	struct machine machine;
+	struct writer *writer;
+	struct verdict verdict;
+	int console;			/* file descriptor for the guest's console, -1: nowhere */
+	bool console_midline;		/* the last byte written there was no newline */
+	bool quiet;
+	uint64_t timeout_ms;		/* 0: none */
+	enum record_end end;		/* why it was ended, RECORD_ENDED: it wasn't */
+	bool killed;			/* it didn't end when asked to */
+	char error[256];		/* RECORD_WRITE_FAILED */
+	uint64_t console_bytes;
+	double seconds;
+};
+
+/* Catch SIGINT, SIGTERM and SIGHUP; they end recordings and captures. */
+void record_catch_signals(void);
+/* Signals caught so far. */
+unsigned record_interrupts(void);
+bool record_terminated(void);
+
+/* From the started machine to its end; then the files are as complete as they will be. */
+void record_run(struct recording *r);
+
+#endif
