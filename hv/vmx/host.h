@@ -1,4 +1,4 @@
-/* host.h: this processor's own block, which %gs points at in the hypervisor. */
+/* host.h: this processor: its own block, which %gs points at in the hypervisor, and its interrupts. */
 #ifndef VMX_HOST_H
 #define VMX_HOST_H
 
@@ -6,6 +6,15 @@
 
 /* Sets GS.base; before the first entry. */
 void host_init(void);
+
+/*
+ * Ends an external interrupt that a VM exit has acknowledged: it is the host's, nobody waits for it, and without an end
+ * the local APIC would hold back the next ones.
+ */
+void host_end_interrupt(void);
+
+/* After a VM exit due to an NMI further NMIs are blocked until an IRET (SDM "Handling Multiple NMIs"). */
+void host_unblock_nmi(void);
 
 /* For HOST_GS_BASE: a VM exit loads it again. */
 uint64_t host_gs_base(void);

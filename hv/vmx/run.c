@@ -6,8 +6,10 @@
  */
 #include "boot/serial.h"
 #include "boot/x86.h"
+#include "exit/exit.h"
 #include "vmx/backend.h"
 #include "vmx/guest_code.h"
+#include "vmx/host.h"
 #include "vmx/region.h"
 #include "vmx/run.h"
 #include "vmx/schedule.h"
@@ -15,8 +17,6 @@
 
 #define REQUEST_STOP		0x03	/* a byte from the recorder, on the log's port */
 #define REQUEST_EXITS		64u	/* looked for once in so many exits, and at each preemption-timer exit */
-#define REASON_PREEMPTION_TIMER	52
-#define REASON_PAUSE		40
 
 /* A new frame: each vCPU's first exit in it is read whole. */
 static __attribute__((noinline, cold)) void frame_opened(struct vmx *x)
@@ -131,14 +131,36 @@ static __attribute__((noinline, cold)) bool stop_requested(void)
 	return false;
 }
 
-/* What is done once in a while, and at the exits that are about time: true when the run is to end. */
-static inline bool housekeeping(struct vmx *x, const struct vcpu *v)
-{
-	uint32_t reason = v->vmcs[VMCS_EXIT_REASON];
+/* Exits that are about the machine, not the guest: time, its interrupts, a vCPU that gives way. */
+#define MACHINE_REASONS (1ull << REASON_EXCEPTION_OR_NMI | 1ull << REASON_EXTERNAL_INTERRUPT |	\
+			 1ull << REASON_PREEMPTION_TIMER | 1ull << REASON_PAUSE)
 
-	if (__builtin_expect(reason == REASON_PAUSE, 0))
+static __attribute__((noinline, cold)) bool machine_exit(struct vmx *x, struct vcpu *v, uint64_t reason)
+{
+	switch (reason) {
+	case REASON_EXCEPTION_OR_NMI:
+		if ((vmcs_read(v, VMCS_EXIT_INTR_INFO) & INTR_INFO_TYPE) == INTR_TYPE_NMI)
+			host_unblock_nmi();
+		return false;
+	case REASON_EXTERNAL_INTERRUPT:
+		host_end_interrupt();
+		return false;
+	case REASON_PAUSE:
 		schedule_yield(x);
-	if (__builtin_expect(++x->exits % REQUEST_EXITS && reason != REASON_PREEMPTION_TIMER, 1))
+		return false;
+	default:
+		return stop_requested();
+	}
+}
+
+/* What is done at such exits, and once in a while: true when the run is to end. */
+static inline bool housekeeping(struct vmx *x, struct vcpu *v)
+{
+	uint64_t reason = v->vmcs[VMCS_EXIT_REASON];
+
+	if (__builtin_expect(reason < 64 && MACHINE_REASONS >> reason & 1, 0))
+		return machine_exit(x, v, reason);
+	if (__builtin_expect(++x->exits % REQUEST_EXITS, 1))
 		return false;
 	return stop_requested();
 }

@@ -14,6 +14,12 @@
 #include "vmx/setup.h"
 #include "vmx/vmx.h"
 
+/*
+ * #DB and #AC: the delivery of either can raise the same one again, without end and without an exit, and the processor
+ * would be lost. hv/exit/exception.c gives them back to the guest.
+ */
+#define INTERCEPTED	(1u << 1 | 1u << 17)
+
 extern const char vmx_exited[];	/* entry.S */
 
 static bool setup_is_read_only(enum vmcs_slot slot)
@@ -59,6 +65,7 @@ static void setup_controls(struct vmx_cpu *c, const struct setup *s)
 	/* 32-bit control fields */
 	f[VMCS_PIN_CONTROLS] = cap->control[CONTROL_PIN];
 	f[VMCS_PROC_CONTROLS] = cap->control[CONTROL_PROC];
+	f[VMCS_EXCEPTION_BITMAP] = INTERCEPTED;
 	f[VMCS_EXIT_CONTROLS] = cap->control[CONTROL_EXIT];
 	f[VMCS_ENTRY_CONTROLS] |= cap->control[CONTROL_ENTRY];	/* the core's is the IA-32e bit */
 	f[VMCS_PROC_CONTROLS2] = cap->control[CONTROL_PROC2];
