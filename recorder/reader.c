@@ -238,7 +238,7 @@ static struct trace *index_bytes(struct trace *t, char *error, size_t error_size
 	if (!t->count.sessions) {
 		if (!t->size)
 			snprintf(error, error_size, "%s: empty, expected a trace", t->path);
-		else if (t->count.damages && !t->count.frames)
+		else if (t->count.damages && (!t->count.frames || !t->damage_at[0].offset))
 			snprintf(error, error_size, "%s:%llu: %s; there is no session frame to read a trace by", t->path,
 				 (unsigned long long)t->damage_at[0].offset, t->damage_at[0].text);
 		else
