@@ -3,7 +3,6 @@
  *
  * What a subcommand does, and all it prints, is its own file's; this one must know nothing but their names.
  */
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,31 +29,6 @@ static const struct {
 	{ "stat", cmd_stat, "statistics by reason, RIP, port, MSR, …" },
 };
 #define COMMANDS (sizeof(commands) / sizeof(*commands))
-
-int command_fail(int status, const char *format, ...)
-{
-	va_list args;
-
-	fflush(stdout);
-	va_start(args, format);
-	fputs("vexit: ", stderr);
-	vfprintf(stderr, format, args);
-	fputc('\n', stderr);
-	va_end(args);
-	return status;
-}
-
-int command_usage(const char *command, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	fprintf(stderr, "vexit %s: ", command);
-	vfprintf(stderr, format, args);
-	fprintf(stderr, "\nTry 'vexit %s --help'.\n", command);
-	va_end(args);
-	return EXIT_CANNOT;
-}
 
 static int print_help(void)
 {
