@@ -1,8 +1,9 @@
 /*
  * database.h: what the analyzer's parts share. The trace comes through recorder/trace.h alone.
  *
- * schema.c makes the tables, import.c fills them from a trace, open.c opens a database or a trace as one, snapshot.c is the
- * SQL function vmcs(), print.c shows results. import_command.c, query.c and stat.c are the subcommands.
+ * schema.c makes the tables, import.c fills them from a trace, open.c opens a database or a trace as one,
+ * snapshot.c is the SQL function vmcs(), print.c shows results. import_command.c, query.c and stat.c are the
+ * subcommands.
  */
 #ifndef VEXIT_DATABASE_H
 #define VEXIT_DATABASE_H
@@ -28,11 +29,11 @@ struct import_result {
 };
 
 /*
- * Fill an empty database from a trace, in one transaction: trace_id is 1. Damaged frames are said on stderr and left
- * out. 0, or -1 with `error` filled.
+ * Fill an empty database from a trace, in one transaction: trace_id is 1. Damaged frames are said on stderr
+ * and left out. 0, or -1 with `error` filled.
  */
-int import_trace(sqlite3 *db, const struct trace *t, enum import_what what, bool quiet, struct import_result *result,
-		 char *error, size_t error_size);
+int import_trace(sqlite3 *db, const struct trace *t, enum import_what what, bool quiet,
+		 struct import_result *result, char *error, size_t error_size);
 
 /* ---- Opening ---- */
 
@@ -42,8 +43,8 @@ struct database {
 };
 
 /*
- * A database by import, or a trace through a temporary one that goes away when closed. Read-only. `what`: what
- * is needed of a trace. EXIT_OK, or EXIT_CANNOT after saying why.
+ * A database by import, or a trace through a temporary one that goes away when closed. Read-only. `what`:
+ * what is needed of a trace. EXIT_OK, or EXIT_CANNOT after saying why.
  */
 int database_open(struct database *d, const char *path, unsigned session, enum import_what what, bool quiet);
 void database_close(struct database *d);

@@ -1,8 +1,8 @@
 /*
  * import.c: a trace's steps as rows, in one transaction.
  *
- * Called by import_command.c and open.c. Inserts are prepared once; nothing is allocated per row. Indexes come after
- * the rows: sorting once is cheaper than keeping trees.
+ * Called by import_command.c and open.c. Inserts are prepared once; nothing is allocated per row. Indexes
+ * come after the rows: sorting once is cheaper than keeping trees.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +13,8 @@
 
 #define TRACE_ID 1		/* an import makes a new database: its only trace */
 
-enum insert { INSERT_EXIT, INSERT_ENTRY, INSERT_VMCS, INSERT_GPR, INSERT_CROSSING, INSERT_FRAME, INSERT_COUNT };
+enum insert { INSERT_EXIT, INSERT_ENTRY, INSERT_VMCS, INSERT_GPR, INSERT_CROSSING, INSERT_FRAME,
+	      INSERT_COUNT };
 
 static const char *const insert_sql[INSERT_COUNT] = {
 #define X(name) #name ", "
@@ -128,7 +129,8 @@ static void add_entry(struct importer *im, const struct step *s)
 	bind_or_null(im, INSERT_ENTRY, 3, seq != SEQ_NONE, seq);
 	bind(im, INSERT_ENTRY, 4, s->vcpu);
 	bind(im, INSERT_ENTRY, 5, s->tsc);
-	sqlite3_bind_text(im->insert[INSERT_ENTRY], 6, s->unfinished ? NULL : results[s->entry], -1, SQLITE_STATIC);
+	sqlite3_bind_text(im->insert[INSERT_ENTRY], 6, s->unfinished ? NULL : results[s->entry], -1,
+			  SQLITE_STATIC);
 	bind_slot(im, 7, delivers, VMCS_ENTRY_INTR_INFO);
 	bind_slot(im, 8, delivers && event & INTR_INFO_ERROR_CODE, VMCS_ENTRY_EXCEPTION_ERROR_CODE);
 	bind_or_null(im, INSERT_ENTRY, 9, waits && s->wake_at != TIME_NONE, s->wake_at);
@@ -164,7 +166,8 @@ static void add_effects(struct importer *im, const struct step *s)
 		if (which == INSERT_VMCS)
 			bind(im, which, 3, vmcs_fields[e->code].encoding);
 		else
-			sqlite3_bind_text(im->insert[which], 3, gpr_name(e->code - ITEM_GPR), -1, SQLITE_STATIC);
+			sqlite3_bind_text(im->insert[which], 3, gpr_name(e->code - ITEM_GPR), -1,
+					  SQLITE_STATIC);
 		bind(im, which, 4, e->before);
 		bind(im, which, 5, e->after);
 		run(im, which);
@@ -185,7 +188,8 @@ static void add_crossings(struct importer *im, const struct step *s)
 		if (c->size <= 8)
 			bind(im, INSERT_CROSSING, 7, c->value);
 		else
-			sqlite3_bind_blob(im->insert[INSERT_CROSSING], 7, c->bytes, (int)c->size, SQLITE_STATIC);
+			sqlite3_bind_blob(im->insert[INSERT_CROSSING], 7, c->bytes, (int)c->size,
+					  SQLITE_STATIC);
 		run(im, INSERT_CROSSING);
 	}
 }
@@ -251,13 +255,16 @@ static void import_frame(struct importer *im, size_t index)
 
 static int prepare(struct importer *im)
 {
-	int code = sqlite3_exec(im->db, "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA locking_mode = EXCLUSIVE;"
-				"PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY; BEGIN", NULL, NULL, NULL);
+	static const char settings[] = "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
+				       "PRAGMA locking_mode = EXCLUSIVE; PRAGMA cache_size = -65536;"
+				       "PRAGMA temp_store = MEMORY; BEGIN";
+	int code = sqlite3_exec(im->db, settings, NULL, NULL, NULL);
 
 	if (code == SQLITE_OK)
 		code = schema_create(im->db);
 	for (int i = 0; i < INSERT_COUNT && code == SQLITE_OK; i++)
-		code = sqlite3_prepare_v3(im->db, insert_sql[i], -1, SQLITE_PREPARE_PERSISTENT, &im->insert[i], NULL);
+		code = sqlite3_prepare_v3(im->db, insert_sql[i], -1, SQLITE_PREPARE_PERSISTENT,
+					  &im->insert[i], NULL);
 	for (unsigned kind = 0; kind < CROSSING_KIND_COUNT; kind++) {
 		static const char *const names[CROSSING_KIND_COUNT] = {
 #define X(number, name) [number] = #name,
@@ -285,8 +292,8 @@ static int finish(struct importer *im)
 	return im->code;
 }
 
-int import_trace(sqlite3 *db, const struct trace *t, enum import_what what, bool quiet, struct import_result *result,
-		 char *error, size_t error_size)
+int import_trace(sqlite3 *db, const struct trace *t, enum import_what what, bool quiet,
+		 struct import_result *result, char *error, size_t error_size)
 {
 	struct importer *im = calloc(1, sizeof(*im));
 	int code;

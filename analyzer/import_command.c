@@ -20,7 +20,8 @@ static const struct option_row rows[] = {
 	  .help = "the database to write" },
 	{ .name = "force", .letter = 'f', .type = OPTION_FLAG, .value = &force, .help = "overwrite it" },
 	{ .name = "json", .type = OPTION_FLAG, .value = &json, .help = "the counts as JSON" },
-	{ .name = "quiet", .letter = 'q', .type = OPTION_FLAG, .value = &quiet, .help = "no progress, no counts" },
+	{ .name = "quiet", .letter = 'q', .type = OPTION_FLAG, .value = &quiet,
+	  .help = "no progress, no counts" },
 	{ .name = "session", .type = OPTION_NUMBER, .value = &session, .argument = "N",
 	  .help = "which session of the file (default: the first)", .min = 1, .max = UINT32_MAX },
 };
@@ -28,8 +29,8 @@ static const struct option_row rows[] = {
 static const struct command command = {
 	.name = "import",
 	.synopsis = "T.vxt -o T.db",
-	.help = "Make an SQLite database of a trace: one row per exit, entry step, VMCS and register write, crossing.\n"
-		"It stands alone: the compressed frames are in it. docs/sql.md describes tables and views.\n"
+	.help = "Make an SQLite database of a trace: a row per exit, entry step, VMCS write, register write and\n"
+		"crossing. It stands alone: the compressed frames are in it. docs/sql.md describes tables and views.\n"
 		"Status 1: the trace is damaged or truncated; what is readable was imported.",
 	COMMAND_ROWS(rows),
 	.min_arguments = 1,
@@ -55,12 +56,13 @@ static int import_to(const char *path, const struct trace *t, struct import_resu
 static void print_counts(const struct import_result *r, double seconds)
 {
 	if (json) {
-		printf("{\"exits\": %lu, \"steps\": %lu, \"rows\": %lu, \"seconds\": %.6f}\n", (unsigned long)r->exits,
-		       (unsigned long)r->steps, (unsigned long)r->rows, seconds);
+		printf("{\"exits\": %lu, \"steps\": %lu, \"rows\": %lu, \"seconds\": %.6f}\n",
+		       (unsigned long)r->exits, (unsigned long)r->steps, (unsigned long)r->rows, seconds);
 		return;
 	}
 	if (!quiet)
-		fprintf(stderr, "vexit: imported %lu exits, %lu rows in %.3f s, %.0f exits/s\n", (unsigned long)r->exits,
+		fprintf(stderr, "vexit: imported %lu exits, %lu rows in %.3f s, %.0f exits/s\n",
+			(unsigned long)r->exits,
 			(unsigned long)r->rows, seconds, seconds > 0 ? (double)r->exits / seconds : 0.0);
 }
 
@@ -87,7 +89,8 @@ static int import(const struct trace *t)
 	status = output_commit(output);
 	if (status != EXIT_OK)
 		return status;
-	print_counts(&result, (double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec) / 1e9);
+	print_counts(&result, (double)(end.tv_sec - start.tv_sec) +
+		     (double)(end.tv_nsec - start.tv_nsec) / 1e9);
 	return trace_report_damage(t, stderr) || result.damages || !trace_whole(t) ? EXIT_NO : EXIT_OK;
 }
 

@@ -1,8 +1,8 @@
 /*
  * open.c: a database, or a trace as one. Called by query.c and stat.c.
  *
- * A trace is imported into SQLite's own kind of temporary database (no name, gone when closed, in memory as long as it
- * is small).
+ * A trace is imported into SQLite's own kind of temporary database (no name, gone when closed, in memory as
+ * long as it is small).
  */
 #include <string.h>
 

@@ -13,7 +13,8 @@ static uint64_t session;
 static bool quiet, json;
 
 static const struct option_row rows[] = {
-	{ .name = "format", .type = OPTION_CHOICE, .value = &format, .argument = "table|csv|json", .help = "how rows are printed" },
+	{ .name = "format", .type = OPTION_CHOICE, .value = &format, .argument = "table|csv|json",
+	  .help = "how rows are printed" },
 	{ .name = "json", .type = OPTION_FLAG, .value = &json, .help = "the same as --format json" },
 	{ .name = "quiet", .letter = 'q', .type = OPTION_FLAG, .value = &quiet, .help = "no progress" },
 	{ .name = "session", .type = OPTION_NUMBER, .value = &session, .argument = "N",
@@ -23,9 +24,9 @@ static const struct option_row rows[] = {
 static const struct command command = {
 	.name = "query",
 	.synopsis = "T.db|T.vxt \"SQL\" [--format table|csv|json]",
-	.help = "Run SQL over a database, or over a trace by way of a temporary database. SQL \"-\" is read from stdin.\n"
-		"Tables: exits, entries, vmcs_writes, gpr_writes, crossings, frames, meta, exit_reason, vmcs_field;\n"
-		"views: exit_stats, io_stats, msr_stats, cpuid_stats, mmio_stats, hot_rips (docs/sql.md).\n"
+	.help = "Run SQL over a database, or over a trace by way of a temporary one. SQL \"-\" is read from stdin.\n"
+		"Tables: exits, entries, vmcs_writes, gpr_writes, crossings, frames, meta, exit_reason,\n"
+		"vmcs_field; views: exit_stats, io_stats, msr_stats, cpuid_stats, mmio_stats, hot_rips (docs/sql.md).\n"
 		"vmcs(seq, 'GUEST_CR3') gives any field of any exit's VMCS.",
 	COMMAND_ROWS(rows),
 	.min_arguments = 2,

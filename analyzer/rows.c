@@ -11,7 +11,10 @@ static void set(struct exit_row *row, enum exit_column column, uint64_t value)
 	row->nulls &= ~(UINT64_C(1) << column);
 }
 
-/* A VMCS field as the handler got it; NULL where the trace doesn't have it (level `touched`, or no such field). */
+/*
+ * A VMCS field as the handler got it; NULL where the trace doesn't have it (level `touched`, or no such
+ * field).
+ */
 static void set_slot(struct exit_row *row, enum exit_column column, const struct vcpu *v, enum vmcs_slot slot)
 {
 	if (slot_test(v->loaded, slot))
@@ -38,14 +41,17 @@ static void fill_fields(struct exit_row *row, const struct vcpu *v)
 	static const struct {
 		uint8_t column, slot;
 	} fields[] = {
-		{ EXIT_qualification, VMCS_EXIT_QUALIFICATION }, { EXIT_instr_len, VMCS_EXIT_INSTRUCTION_LEN },
+		{ EXIT_qualification, VMCS_EXIT_QUALIFICATION },
+		{ EXIT_instr_len, VMCS_EXIT_INSTRUCTION_LEN },
 		{ EXIT_instr_info, VMCS_EXIT_INSTRUCTION_INFO }, { EXIT_intr_info, VMCS_EXIT_INTR_INFO },
 		{ EXIT_intr_error, VMCS_EXIT_INTR_ERROR_CODE }, { EXIT_idt_info, VMCS_IDT_VECTORING_INFO },
 		{ EXIT_idt_error, VMCS_IDT_VECTORING_ERROR_CODE }, { EXIT_gpa, VMCS_GUEST_PHYSICAL_ADDR },
-		{ EXIT_gla, VMCS_GUEST_LINEAR_ADDR }, { EXIT_rip, VMCS_GUEST_RIP }, { EXIT_rsp, VMCS_GUEST_RSP },
-		{ EXIT_rflags, VMCS_GUEST_RFLAGS }, { EXIT_cr0, VMCS_GUEST_CR0 }, { EXIT_cr3, VMCS_GUEST_CR3 },
-		{ EXIT_cr4, VMCS_GUEST_CR4 }, { EXIT_efer, VMCS_GUEST_EFER }, { EXIT_cs, VMCS_GUEST_CS_SELECTOR },
-		{ EXIT_interruptibility, VMCS_GUEST_INTERRUPTIBILITY }, { EXIT_activity, VMCS_GUEST_ACTIVITY_STATE },
+		{ EXIT_gla, VMCS_GUEST_LINEAR_ADDR }, { EXIT_rip, VMCS_GUEST_RIP },
+		{ EXIT_rsp, VMCS_GUEST_RSP }, { EXIT_rflags, VMCS_GUEST_RFLAGS },
+		{ EXIT_cr0, VMCS_GUEST_CR0 }, { EXIT_cr3, VMCS_GUEST_CR3 }, { EXIT_cr4, VMCS_GUEST_CR4 },
+		{ EXIT_efer, VMCS_GUEST_EFER }, { EXIT_cs, VMCS_GUEST_CS_SELECTOR },
+		{ EXIT_interruptibility, VMCS_GUEST_INTERRUPTIBILITY },
+		{ EXIT_activity, VMCS_GUEST_ACTIVITY_STATE },
 	};
 
 	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
@@ -128,7 +134,10 @@ int exit_row_insert(const struct exit_row *row, sqlite3_stmt *insert)
 	bind_text(insert, EXIT_action, row->action);
 	if (row->insn_len)
 		sqlite3_bind_blob(insert, EXIT_insn + 1, row->insn, row->insn_len, SQLITE_STATIC);
-	/* The rowid is the exit's number, so that a scan of the table comes in order, though vCPUs' rows are late. */
+	/*
+	 * The rowid is the exit's number, so that a scan of the table comes in order, though vCPUs' rows are
+	 * late.
+	 */
 	sqlite3_bind_int64(insert, EXIT_COLUMN_COUNT + 1, (sqlite3_int64)row->value[EXIT_seq] + 1);
 	sqlite3_step(insert);
 	return sqlite3_reset(insert);

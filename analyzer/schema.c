@@ -1,8 +1,8 @@
 /*
  * schema.c: makes the tables of analyzer/schema.sql, whose text is in the program.
  *
- * Called by import.c. Names of exit reasons, VMCS fields and MSRs come from the .def tables, which are their only source:
- * schema.sql has marks (@NAME@) where they go.
+ * Called by import.c. Names of exit reasons, VMCS fields and MSRs come from the .def tables, which are their
+ * only source: schema.sql has marks (@NAME@) where they go.
  */
 #include <string.h>
 
@@ -44,8 +44,8 @@ static void add_mark(sqlite3_str *to, const char *mark, size_t length)
 	if (!strncmp(mark, "@SUM(", 5)) {
 		int name = (int)(length - 7);
 
-		sqlite3_str_appendf(to, "sum(exits.%.*s >> 32) * 4294967296 + sum(exits.%.*s & 4294967295)", name, mark + 5, name,
-				    mark + 5);
+		sqlite3_str_appendf(to, "sum(exits.%.*s >> 32) * 4294967296 + sum(exits.%.*s & 4294967295)",
+				    name, mark + 5, name, mark + 5);
 	} else if (!strncmp(mark, "@EXIT_REASONS@", length)) {
 		for (size_t i = 0; i < COUNT(exit_reasons); i++)
 			add_case(to, exit_reasons[i].number, exit_reasons[i].name);
@@ -60,7 +60,10 @@ static void add_mark(sqlite3_str *to, const char *mark, size_t length)
 	}
 }
 
-/* The text from `from` to `to` (NULL: to its end) with the marks outside comments filled in; to be freed by sqlite3_free(). */
+/*
+ * The text from `from` to `to` (NULL: to its end) with the marks outside comments filled in; to be freed by
+ * sqlite3_free().
+ */
 static char *fill_in(const char *from, const char *to)
 {
 	sqlite3_str *text = sqlite3_str_new(NULL);

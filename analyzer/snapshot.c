@@ -1,9 +1,9 @@
 /*
  * snapshot.c: the SQL function vmcs([trace_id,] seq, 'GUEST_CR3'): any field of any exit's snapshot.
  *
- * Registered by open.c. The database holds the trace's frames; the one that holds the exit is put behind its session frame
- * and read by the trace's own reader. It stays open for the next call, so that a query that goes through the exits in order
- * decodes each step once.
+ * Registered by open.c. The database holds the trace's frames; the one that holds the exit is put behind its
+ * session frame and read by the trace's own reader. It stays open for the next call, so that a query that
+ * goes through the exits in order decodes each step once.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -92,7 +92,8 @@ static int find_frame(struct snapshot *s, sqlite3_int64 trace_id, sqlite3_int64 
 	bool same;
 	int found = 1;
 
-	if (d && s->at_exit && s->trace_id == trace_id && (uint64_t)seq >= d->step.seq && (uint64_t)seq <= s->last_seq)
+	if (d && s->at_exit && s->trace_id == trace_id && (uint64_t)seq >= d->step.seq &&
+	    (uint64_t)seq <= s->last_seq)
 		return 1;
 	sqlite3_bind_int64(s->find, 1, trace_id);
 	sqlite3_bind_int64(s->find, 2, seq);
@@ -165,7 +166,8 @@ static void vmcs_function(sqlite3_context *context, int count, sqlite3_value **a
 	int found;
 
 	if (slot == VMCS_SLOTS) {
-		char *message = sqlite3_mprintf("vmcs: no VMCS field '%s' (see the table vmcs_field)", name ? name : "NULL");
+		char *message = sqlite3_mprintf("vmcs: no VMCS field '%s' (see the table vmcs_field)",
+						name ? name : "NULL");
 
 		sqlite3_result_error(context, message, -1);
 		sqlite3_free(message);
@@ -185,8 +187,9 @@ static void vmcs_function(sqlite3_context *context, int count, sqlite3_value **a
 
 int snapshot_register(sqlite3 *db)
 {
-	static const char find[] = "SELECT frame, first_seq + exits - 1, header, data FROM frames "
-				   "WHERE trace_id = ? AND first_seq <= ? ORDER BY first_seq DESC, frame DESC LIMIT 1";
+	static const char find[] = "SELECT frame, first_seq + exits - 1, header, data FROM frames"
+				   " WHERE trace_id = ? AND first_seq <= ?"
+				   " ORDER BY first_seq DESC, frame DESC LIMIT 1";
 	static const char session[] = "SELECT value FROM meta WHERE trace_id = ? AND key = 'session.frame'";
 	struct snapshot *s = calloc(1, sizeof(*s));
 	int code;
@@ -198,13 +201,14 @@ int snapshot_register(sqlite3 *db)
 	if (code == SQLITE_OK)
 		code = sqlite3_prepare_v3(db, session, -1, SQLITE_PREPARE_PERSISTENT, &s->session, NULL);
 	if (code == SQLITE_OK)
-		code = sqlite3_create_function_v2(db, "vmcs", 2, SQLITE_UTF8 | SQLITE_DETERMINISTIC, s, vmcs_function, NULL,
-						  NULL, NULL);
+		code = sqlite3_create_function_v2(db, "vmcs", 2, SQLITE_UTF8 | SQLITE_DETERMINISTIC, s,
+						  vmcs_function, NULL, NULL, NULL);
 	if (code != SQLITE_OK) {
 		destroy(s);
 		return code;
 	}
-	return sqlite3_create_function_v2(db, "vmcs", 3, SQLITE_UTF8 | SQLITE_DETERMINISTIC, s, vmcs_function, NULL, NULL, destroy);
+	return sqlite3_create_function_v2(db, "vmcs", 3, SQLITE_UTF8 | SQLITE_DETERMINISTIC, s,
+					  vmcs_function, NULL, NULL, destroy);
 }
 
 /* Before the database is closed: the function's statements must go first. */

@@ -1,7 +1,8 @@
 /*
  * stat.c: `vexit stat`: exits counted and timed, in the manner of `perf kvm stat`. Called by recorder/main.c.
  *
- * Asked of the table `exits`, of a database or of a trace imported that far. The total is the sum of the rows above it.
+ * Asked of the table `exits`, of a database or of a trace imported that far. The total is the sum of the rows
+ * above it.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -20,14 +21,15 @@ static const struct {
 	[BY_REASON] = { "reason", "1", "reason", "reason_name" },
 	[BY_RIP] = { "rip", "1", "rip", "printf('%#x', rip)" },
 	[BY_PORT] = { "port", "reason = 30", "qualification >> 16 & 0xffff, qualification & 8",
-		"printf('%#x ', qualification >> 16 & 0xffff) || CASE qualification & 8 WHEN 0 THEN 'out' ELSE 'in' END" },
+		"printf('%#x ', qualification >> 16 & 0xffff) ||"
+		" CASE qualification & 8 WHEN 0 THEN 'out' ELSE 'in' END" },
 	[BY_MSR] = { "msr", "reason IN (31, 32)", "rcx & 0xffffffff, reason",
 		"printf('%#x ', rcx & 0xffffffff) || CASE reason WHEN 31 THEN 'read' ELSE 'write' END" },
-	[BY_CPUID] = { "leaf.subleaf", "reason = 10", "rax & 0xffffffff, rcx & 0xffffffff",
+	[BY_CPUID] = { "cpuid", "reason = 10", "rax & 0xffffffff, rcx & 0xffffffff",
 		"printf('%#x.%#x', rax & 0xffffffff, rcx & 0xffffffff)" },
 	[BY_GPA] = { "gpa", "reason IN (48, 49)", "gpa", "printf('%#x', gpa)" },
 	/* SDM, "Exit Qualification for Control-Register Accesses" */
-	[BY_CR] = { "access", "reason = 28", "qualification & 0x3f",
+	[BY_CR] = { "cr", "reason = 28", "qualification & 0x3f",
 		"CASE qualification >> 4 & 3 WHEN 0 THEN printf('CR%d write', qualification & 15)"
 		" WHEN 1 THEN printf('CR%d read', qualification & 15) WHEN 2 THEN 'CLTS' ELSE 'LMSW' END" },
 	[BY_VCPU] = { "vcpu", "1", "vcpu", "printf('%d', vcpu)" },
@@ -38,7 +40,8 @@ static uint64_t session;
 static bool quiet, json;
 
 static const struct option_row rows[] = {
-	{ .name = "by", .type = OPTION_CHOICE, .value = &by, .argument = BY_WORDS, .help = "what a row stands for" },
+	{ .name = "by", .type = OPTION_CHOICE, .value = &by, .argument = BY_WORDS,
+	  .help = "what a row stands for" },
 	{ .name = "json", .type = OPTION_FLAG, .value = &json, .help = "as JSON" },
 	{ .name = "quiet", .letter = 'q', .type = OPTION_FLAG, .value = &quiet, .help = "no progress" },
 	{ .name = "session", .type = OPTION_NUMBER, .value = &session, .argument = "N",
@@ -48,8 +51,9 @@ static const struct option_row rows[] = {
 static const struct command command = {
 	.name = "stat",
 	.synopsis = "T.vxt|T.db [--by " BY_WORDS "]",
-	.help = "Exits counted, with TSC cycles: of the handler (minimum, average, maximum, sum), of the tracer, and of the\n"
-		"guest before the exits. All but reason, rip and vcpu look at the exits that have a port, an MSR, … alone.",
+	.help = "Exits counted, with TSC cycles: of the handler (minimum, average, maximum, sum), of the tracer,\n"
+		"and of the guest before the exits. All but reason, rip and vcpu look at those exits alone that\n"
+		"have a port, an MSR, …",
 	COMMAND_ROWS(rows),
 	.min_arguments = 1,
 	.max_arguments = 1,
@@ -69,6 +73,7 @@ struct lines {
 static bool add(struct lines *lines, sqlite3_stmt *s)
 {
 	struct line *l, *t = &lines->total;
+	const char *key;
 
 	if (lines->count == lines->capacity) {
 		size_t capacity = lines->capacity ? 2 * lines->capacity : 64;
@@ -80,7 +85,8 @@ static bool add(struct lines *lines, sqlite3_stmt *s)
 		lines->capacity = capacity;
 	}
 	l = &lines->list[lines->count++];
-	snprintf(l->key, sizeof(l->key), "%s", sqlite3_column_text(s, 0) ? (const char *)sqlite3_column_text(s, 0) : "unknown");
+	key = (const char *)sqlite3_column_text(s, 0);
+	snprintf(l->key, sizeof(l->key), "%s", key ? key : "unknown");
 	l->exits = (uint64_t)sqlite3_column_int64(s, 1);
 	l->least = (uint64_t)sqlite3_column_int64(s, 2);
 	l->most = (uint64_t)sqlite3_column_int64(s, 3);
@@ -107,7 +113,8 @@ static int collect(sqlite3 *db, struct lines *lines)
 		" sum(handler_cycles >> 32) * 4294967296 + sum(handler_cycles & 4294967295),"
 		" sum(tracer_cycles >> 32) * 4294967296 + sum(tracer_cycles & 4294967295),"
 		" sum(guest_cycles >> 32) * 4294967296 + sum(guest_cycles & 4294967295)"
-		" FROM exits WHERE %s GROUP BY %s ORDER BY 2 DESC, 1", views[by].text, views[by].where, views[by].group);
+		" FROM exits WHERE %s GROUP BY %s ORDER BY 2 DESC, 1",
+		views[by].text, views[by].where, views[by].group);
 	sqlite3_stmt *statement;
 	int code = sql ? sqlite3_prepare_v2(db, sql, -1, &statement, NULL) : SQLITE_NOMEM;
 
@@ -133,15 +140,17 @@ static double percent(uint64_t part, uint64_t whole)
 
 static void print_line(const struct line *l, const struct line *total)
 {
-	printf("%-24s %9lu %6.2f%% %6.2f%% %9lu %11.1f %9lu %13lu %13lu %15lu\n", l->key, (unsigned long)l->exits,
-	       percent(l->exits, total->exits), percent(l->sum, total->sum), (unsigned long)l->least, l->average,
-	       (unsigned long)l->most, (unsigned long)l->sum, (unsigned long)l->tracer, (unsigned long)l->guest);
+	printf("%-24s %9lu %6.2f%% %6.2f%%", l->key, (unsigned long)l->exits, percent(l->exits, total->exits),
+	       percent(l->sum, total->sum));
+	printf(" %9lu %11.1f %9lu %13lu", (unsigned long)l->least, l->average, (unsigned long)l->most,
+	       (unsigned long)l->sum);
+	printf(" %13lu %15lu\n", (unsigned long)l->tracer, (unsigned long)l->guest);
 }
 
 static void print_table(const struct lines *lines)
 {
-	printf("%-24s %9s %7s %7s %9s %11s %9s %13s %13s %15s\n", views[by].title, "exits", "exits%", "time%", "min", "avg",
-	       "max", "handler", "tracer", "guest");
+	printf("%-24s %9s %7s %7s %9s %11s %9s %13s %13s %15s\n", views[by].title, "exits", "exits%", "time%",
+	       "min", "avg", "max", "handler", "tracer", "guest");
 	for (size_t i = 0; i < lines->count; i++)
 		print_line(&lines->list[i], &lines->total);
 	print_line(&lines->total, &lines->total);
@@ -151,9 +160,11 @@ static void print_json_line(const struct line *l, const struct line *total)
 {
 	printf("{\"key\": ");
 	json_string(stdout, l->key);
-	printf(", \"exits\": %lu, \"percent\": %.4f, \"handler_min\": %lu, \"handler_avg\": %.2f, \"handler_max\": %lu, "
-	       "\"handler_cycles\": %lu, \"tracer_cycles\": %lu, \"guest_cycles\": %lu}", (unsigned long)l->exits,
-	       percent(l->exits, total->exits), (unsigned long)l->least, l->average, (unsigned long)l->most,
+	printf(", \"exits\": %lu, \"percent\": %.4f, ", (unsigned long)l->exits,
+	       percent(l->exits, total->exits));
+	printf("\"handler_min\": %lu, \"handler_avg\": %.2f, \"handler_max\": %lu, ", (unsigned long)l->least,
+	       l->average, (unsigned long)l->most);
+	printf("\"handler_cycles\": %lu, \"tracer_cycles\": %lu, \"guest_cycles\": %lu}",
 	       (unsigned long)l->sum, (unsigned long)l->tracer, (unsigned long)l->guest);
 }
 

@@ -9,6 +9,11 @@
 
 #define LOOPS_MAX 3	/* frames with a handler that doesn't return, each costs a second: then give up */
 
+static void note(const struct trace *t, const char *row, const char *where)
+{
+	fprintf(stderr, "vexit: %s: note: %s is %s\n", trace_path(t), row, where);
+}
+
 /* What trace and build don't share of struct vm: said once, since it can't be compared. */
 static void note_tables(const struct trace *t)
 {
@@ -16,16 +21,14 @@ static void note_tables(const struct trace *t)
 
 	for (unsigned i = 0; i < s->vm_field_count; i++)
 		if (s->vm_fields[i].local < 0)
-			fprintf(stderr, "vexit: %s: note: %s is in the trace, not in this build: dropped\n", trace_path(t),
-				s->vm_fields[i].name);
+			note(t, s->vm_fields[i].name, "in the trace, not in this build: dropped");
 	for (unsigned row = 0; row < vm_field_count; row++) {
 		bool found = vm_fields[row].device == VM_DEVICE_CONFIG;
 
 		for (unsigned i = 0; i < s->vm_field_count && !found; i++)
 			found = s->vm_fields[i].local == (int)row;
 		if (!found)
-			fprintf(stderr, "vexit: %s: note: %s is in this build, not in the trace: it has its reset value\n",
-				trace_path(t), vm_fields[row].name);
+			note(t, vm_fields[row].name, "in this build, not in the trace: it has its reset value");
 	}
 }
 
@@ -41,7 +44,8 @@ static size_t *needed_frames(const struct trace *t, const struct trace_selection
 }
 
 /* Add a frame's result to the whole; `next` is the result of the frame after it, or NULL. */
-static void merge(const struct trace *t, struct summary *s, struct frame_result *result, const struct frame_result *next)
+static void merge(const struct trace *t, struct summary *s, struct frame_result *result,
+		  const struct frame_result *next)
 {
 	if (result->complete && next && next->opened && next->frame == result->frame + 1)
 		compare_keyframe(trace_session(t), result, next);
@@ -57,7 +61,8 @@ static void merge(const struct trace *t, struct summary *s, struct frame_result 
 	fprintf(stderr, "vexit: %s\n", result->error);
 }
 
-static void merge_all(const struct trace *t, const struct replay_options *options, struct replay_pool *pool, struct summary *s)
+static void merge_all(const struct trace *t, const struct replay_options *options, struct replay_pool *pool,
+		      struct summary *s)
 {
 	struct frame_result *result = replay_pool_next(pool), *next;
 	unsigned loops = 0;
@@ -65,8 +70,9 @@ static void merge_all(const struct trace *t, const struct replay_options *option
 	for (; result; result = next) {
 		next = replay_pool_next(pool);
 		merge(t, s, result, next);
-		progress_update(options->quiet, "replay: %lu of %lu exits, %lu divergences", (unsigned long)s->exits,
-				(unsigned long)trace_exit_count(t), (unsigned long)(s->divergences + s->after_first));
+		progress_update(options->quiet, "replay: %lu of %lu exits, %lu divergences",
+				(unsigned long)s->exits, (unsigned long)trace_exit_count(t),
+				(unsigned long)(s->divergences + s->after_first));
 		if (result->looped && ++loops == LOOPS_MAX) {
 			s->gave_up = true;
 			break;

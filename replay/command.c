@@ -20,14 +20,17 @@ static bool all, json, quiet;
 static const struct option_row rows[] = {
 	{ .name = "exits", .type = OPTION_RANGE, .value = range, .argument = "A..B",
 	  .help = "compare these exits, and the entry steps after them" },
-	{ .name = "reason", .type = OPTION_REASON, .value = &reason, .argument = "NAME", .help = "compare exits of this reason" },
-	{ .name = "vcpu", .type = OPTION_NUMBER, .value = &vcpu, .argument = "N", .help = "compare this vCPU's steps",
-	  .max = VM_MAX_CPUS - 1 },
+	{ .name = "reason", .type = OPTION_REASON, .value = &reason, .argument = "NAME",
+	  .help = "compare exits of this reason" },
+	{ .name = "vcpu", .type = OPTION_NUMBER, .value = &vcpu, .argument = "N",
+	  .help = "compare this vCPU's steps", .max = VM_MAX_CPUS - 1 },
 	{ .name = "jobs", .letter = 'j', .type = OPTION_NUMBER, .value = &jobs, .argument = "N",
 	  .help = "threads (default: processors)", .min = 1, .max = 1024 },
-	{ .name = "all", .type = OPTION_FLAG, .value = &all, .help = "show every divergence, not the first 20" },
+	{ .name = "all", .type = OPTION_FLAG, .value = &all,
+	  .help = "show every divergence, not the first 20" },
 	{ .name = "json", .type = OPTION_FLAG, .value = &json, .help = "the report as JSON" },
-	{ .name = "quiet", .letter = 'q', .type = OPTION_FLAG, .value = &quiet, .help = "no progress, no time" },
+	{ .name = "quiet", .letter = 'q', .type = OPTION_FLAG, .value = &quiet,
+	  .help = "no progress, no time" },
 	{ .name = "session", .type = OPTION_NUMBER, .value = &session, .argument = "N",
 	  .help = "which session of the file (default: the first)", .min = 1, .max = UINT32_MAX },
 };
@@ -35,9 +38,9 @@ static const struct option_row rows[] = {
 static const struct command command = {
 	.name = "replay",
 	.synopsis = "T.vxt [--exits A..B] [--reason NAME] [--vcpu N] [--jobs N] [--all] [--json]",
-	.help = "Run the handlers of this build on the recorded exits and entry steps, and compare every effect:\n"
-		"VMCS fields, registers, values that went out, action, devices. Steps before a selected exit in\n"
-		"its frame are run, not compared; other frames are not read.\n"
+	.help = "Run the handlers of this build on the recorded exits and entry steps, and compare every\n"
+		"effect: VMCS fields, registers, values that went out, action, devices. Steps before a\n"
+		"selected exit in its frame are run, not compared; other frames are not read.\n"
 		"Status 1: a divergence, or the trace is damaged or truncated.",
 	COMMAND_ROWS(rows),
 	.min_arguments = 1,
@@ -67,7 +70,9 @@ static int finish(const struct trace *t, const struct summary *s, const struct t
 		fprintf(stderr, "vexit: replayed in %.3f s, %.0f exits/s\n", seconds,
 			seconds > 0 ? (double)s->exits / seconds : 0.0);
 	}
-	return s->divergences || s->after_first || s->gave_up || s->damages || s->truncated || !trace_whole(t) ? EXIT_NO : EXIT_OK;
+	if (s->divergences || s->after_first || s->gave_up || s->damages || !trace_whole(t))
+		return EXIT_NO;
+	return EXIT_OK;
 }
 
 static int run(struct trace *t, const struct replay_options *options)

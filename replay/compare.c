@@ -1,8 +1,9 @@
 /*
- * compare.c: what the handler did against what the record says it did. Called by frame.c after each selected step.
+ * compare.c: what the handler did against what the record says it did. Called by frame.c after each selected
+ * step.
  *
- * VMCS fields and registers are compared as values at the end of the step, in both directions: a recorded change that
- * didn't come, and a change that isn't recorded. Writing what was there already is no effect.
+ * VMCS fields and registers are compared as values at the end of the step, in both directions: a recorded
+ * change that didn't come, and a change that isn't recorded. Writing what was there already is no effect.
  */
 #include <string.h>
 
@@ -42,6 +43,7 @@ static void compare_values(struct replay_run *run)
 	const struct step *s = &run->decoder->step;
 	const struct vcpu *v = run->vcpu;
 	uint64_t seen[4] = { 0 };
+	uint32_t gprs;
 
 	for (unsigned i = 0; i < s->effect_count; i++) {
 		seen[s->effects[i].code / 64] |= UINT64_C(1) << s->effects[i].code % 64;
@@ -53,7 +55,8 @@ static void compare_values(struct replay_run *run)
 
 			compare_value(run, slot, v->vmcs_before[slot]);
 		}
-	for (uint32_t set = v->gpr_dirty & ~(uint32_t)(seen[ITEM_GPR / 64] >> ITEM_GPR % 64); set; set &= set - 1) {
+	gprs = v->gpr_dirty & ~(uint32_t)(seen[ITEM_GPR / 64] >> ITEM_GPR % 64);
+	for (uint32_t set = gprs; set; set &= set - 1) {
 		unsigned reg = (unsigned)__builtin_ctz(set);
 
 		compare_value(run, ITEM_GPR + reg, v->gpr_before[reg]);
@@ -72,7 +75,8 @@ static void compare_time(struct replay_run *run, const char *name, uint64_t expe
 	if (!d)
 		return;
 	snprintf(d->name, sizeof(d->name), "%s", name);
-	snprintf(d->expected, sizeof(d->expected), expected == TIME_NONE ? "none" : "%#lx", (unsigned long)expected);
+	snprintf(d->expected, sizeof(d->expected), expected == TIME_NONE ? "none" : "%#lx",
+		 (unsigned long)expected);
 	snprintf(d->got, sizeof(d->got), got == TIME_NONE ? "none" : "%#lx", (unsigned long)got);
 }
 
@@ -102,7 +106,7 @@ static void device_diverged(struct replay_run *run, unsigned device, const char 
 	struct divergence *d;
 	bool before = run->after_first;
 
-	/* A device's own first mismatch always stands in the first list, unless a handler was left half-way. */
+	/* A device's own first mismatch stands in the first list, unless a handler was left half-way. */
 	run->after_first = r->mismatched >> device & 1;
 	r->mismatched |= UINT32_C(1) << device;
 	d = diverge(run, DIVERGE_DEVICE);
@@ -128,11 +132,13 @@ static void compare_devices(struct replay_run *run)
 
 		touched &= ~(UINT64_C(1) << device);
 		if (!session_vm_check(dec->session, &dec->vm, device, &check))
-			continue;	/* the trace has state that this build lacks: said once, at the start */
+			/* the trace has state that this build lacks: said once, at the start */
+			continue;
 		if (was_touched && check == s->checks[i].value)
 			continue;
 		snprintf(expected, sizeof(expected), "changed, check byte %#04x", s->checks[i].value);
-		snprintf(got, sizeof(got), "%s, check byte %#04x", was_touched ? "changed" : "not touched", check);
+		snprintf(got, sizeof(got), "%s, check byte %#04x", was_touched ? "changed" : "not touched",
+			 check);
 		device_diverged(run, device, expected, got);
 	}
 	for (; touched; touched &= touched - 1)
@@ -153,17 +159,19 @@ static uint64_t element_value(const struct vm *vm, const struct vm_field *f, uns
 {
 	uint64_t value = 0;
 
-	memcpy(&value, (const uint8_t *)vm + f->offset + cpu * sizeof(struct vm_cpu) + element * f->size, f->size);
+	memcpy(&value, (const uint8_t *)vm + f->offset + cpu * sizeof(struct vm_cpu) + element * f->size,
+	       f->size);
 	return value;
 }
 
-static void keyframe_diverged(struct frame_result *before, const struct frame_result *after, const struct vm_field *f,
-			      unsigned cpu, unsigned element)
+static void keyframe_diverged(struct frame_result *before, const struct frame_result *after,
+			      const struct vm_field *f, unsigned cpu, unsigned element)
 {
 	unsigned device = f->device == VM_DEVICE_CPU0 ? VM_DEVICE_CPU0 + cpu : f->device;
 	bool again = device < VM_DEVICE_COUNT && before->mismatched >> device & 1;
 	struct divergence *d = report_add(&before->report, DIVERGE_KEYFRAME, again);
 	const char *name = f->name;
+	uint64_t expected, got;
 	size_t used;
 
 	if (!d)
@@ -182,11 +190,14 @@ static void keyframe_diverged(struct frame_result *before, const struct frame_re
 	used = strlen(d->name);
 	if (f->count > 1)
 		snprintf(d->name + used, sizeof(d->name) - used, "[%u]", element);
-	snprintf(d->expected, sizeof(d->expected), "%#lx", (unsigned long)element_value(&after->start, f, cpu, element));
-	snprintf(d->got, sizeof(d->got), "%#lx", (unsigned long)element_value(&before->end, f, cpu, element));
+	expected = element_value(&after->start, f, cpu, element);
+	got = element_value(&before->end, f, cpu, element);
+	snprintf(d->expected, sizeof(d->expected), "%#lx", (unsigned long)expected);
+	snprintf(d->got, sizeof(d->got), "%#lx", (unsigned long)got);
 }
 
-void compare_keyframe(const struct session *session, struct frame_result *before, const struct frame_result *after)
+void compare_keyframe(const struct session *session, struct frame_result *before,
+		      const struct frame_result *after)
 {
 	for (unsigned row = 0; row < session->vm_field_count; row++) {
 		const struct session_vm_field *theirs = &session->vm_fields[row];
@@ -200,7 +211,8 @@ void compare_keyframe(const struct session *session, struct frame_result *before
 			unsigned cpu = n / f->count, element = n % f->count;
 
 			if (element < theirs->count &&
-			    element_value(&before->end, f, cpu, element) != element_value(&after->start, f, cpu, element))
+			    element_value(&before->end, f, cpu, element) !=
+			    element_value(&after->start, f, cpu, element))
 				keyframe_diverged(before, after, f, cpu, element);
 		}
 	}

@@ -1,5 +1,6 @@
 /*
- * explain.c: values in words: fields decoded, crossings, places, instructions. Called by compare.c, world.c and report.c.
+ * explain.c: values in words: fields decoded, crossings, places, instructions. Called by compare.c, world.c
+ * and report.c.
  */
 #include <Zydis/Zydis.h>
 #include <string.h>
@@ -53,29 +54,33 @@ struct bit_name {
 };
 
 static const struct bit_name blocking_bits[] = {
-	{ BLOCKING_STI, "STI" }, { BLOCKING_MOV_SS, "MOV SS" }, { BLOCKING_SMI, "SMI" }, { BLOCKING_NMI, "NMI" },
+	{ BLOCKING_STI, "STI" }, { BLOCKING_MOV_SS, "MOV SS" }, { BLOCKING_SMI, "SMI" },
+	{ BLOCKING_NMI, "NMI" },
 };
 static const struct bit_name flag_bits[] = {
-	{ 1u << 0, "CF" }, { 1u << 2, "PF" }, { 1u << 4, "AF" }, { 1u << 6, "ZF" }, { 1u << 7, "SF" }, { 1u << 8, "TF" },
-	{ 1u << 9, "IF" }, { 1u << 10, "DF" }, { 1u << 11, "OF" }, { 1u << 14, "NT" }, { 1u << 16, "RF" },
-	{ 1u << 17, "VM" }, { 1u << 18, "AC" }, { 1u << 21, "ID" },
+	{ 1u << 0, "CF" }, { 1u << 2, "PF" }, { 1u << 4, "AF" }, { 1u << 6, "ZF" }, { 1u << 7, "SF" },
+	{ 1u << 8, "TF" }, { 1u << 9, "IF" }, { 1u << 10, "DF" }, { 1u << 11, "OF" }, { 1u << 14, "NT" },
+	{ 1u << 16, "RF" }, { 1u << 17, "VM" }, { 1u << 18, "AC" }, { 1u << 21, "ID" },
 };
 static const struct bit_name cr0_bits[] = {
-	{ 1u << 0, "PE" }, { 1u << 1, "MP" }, { 1u << 2, "EM" }, { 1u << 3, "TS" }, { 1u << 4, "ET" }, { 1u << 5, "NE" },
-	{ 1u << 16, "WP" }, { 1u << 18, "AM" }, { 1u << 29, "NW" }, { 1u << 30, "CD" }, { 1u << 31, "PG" },
+	{ 1u << 0, "PE" }, { 1u << 1, "MP" }, { 1u << 2, "EM" }, { 1u << 3, "TS" }, { 1u << 4, "ET" },
+	{ 1u << 5, "NE" }, { 1u << 16, "WP" }, { 1u << 18, "AM" }, { 1u << 29, "NW" }, { 1u << 30, "CD" },
+	{ 1u << 31, "PG" },
 };
 static const struct bit_name cr4_bits[] = {
-	{ 1u << 0, "VME" }, { 1u << 1, "PVI" }, { 1u << 2, "TSD" }, { 1u << 3, "DE" }, { 1u << 4, "PSE" }, { 1u << 5, "PAE" },
-	{ 1u << 6, "MCE" }, { 1u << 7, "PGE" }, { 1u << 8, "PCE" }, { 1u << 9, "OSFXSR" }, { 1u << 10, "OSXMMEXCPT" },
-	{ 1u << 11, "UMIP" }, { 1u << 13, "VMXE" }, { 1u << 16, "FSGSBASE" }, { 1u << 17, "PCIDE" },
-	{ 1u << 18, "OSXSAVE" }, { 1u << 20, "SMEP" }, { 1u << 21, "SMAP" }, { 1u << 22, "PKE" },
+	{ 1u << 0, "VME" }, { 1u << 1, "PVI" }, { 1u << 2, "TSD" }, { 1u << 3, "DE" }, { 1u << 4, "PSE" },
+	{ 1u << 5, "PAE" }, { 1u << 6, "MCE" }, { 1u << 7, "PGE" }, { 1u << 8, "PCE" },
+	{ 1u << 9, "OSFXSR" }, { 1u << 10, "OSXMMEXCPT" }, { 1u << 11, "UMIP" }, { 1u << 13, "VMXE" },
+	{ 1u << 16, "FSGSBASE" }, { 1u << 17, "PCIDE" }, { 1u << 18, "OSXSAVE" }, { 1u << 20, "SMEP" },
+	{ 1u << 21, "SMAP" }, { 1u << 22, "PKE" },
 };
 static const struct bit_name efer_bits[] = {
 	{ 1u << 0, "SCE" }, { 1u << 8, "LME" }, { 1u << 10, "LMA" }, { 1u << 11, "NXE" },
 };
 static const struct bit_name proc_bits[] = {
-	{ PROC_INTERRUPT_WINDOW, "interrupt window" }, { PROC_NMI_WINDOW, "NMI window" }, { PROC_HLT, "HLT" },
-	{ PROC_MONITOR_TRAP, "monitor trap" }, { PROC_TSC_OFFSETTING, "TSC offsetting" },
+	{ PROC_INTERRUPT_WINDOW, "interrupt window" }, { PROC_NMI_WINDOW, "NMI window" },
+	{ PROC_HLT, "HLT" }, { PROC_MONITOR_TRAP, "monitor trap" },
+	{ PROC_TSC_OFFSETTING, "TSC offsetting" },
 };
 
 static const struct {
@@ -102,8 +107,8 @@ static void explain_event(char *text, size_t size, uint64_t value)
 		"external interrupt", "type 1", "NMI", "exception", "INT", "INT1", "INT3/INTO", "other event",
 	};
 	static const char *const vectors[] = {
-		"#DE", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD", "#NM", "#DF", "9", "#TS", "#NP", "#SS", "#GP", "#PF", "15",
-		"#MF", "#AC", "#MC", "#XM", "#VE", "#CP",
+		"#DE", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD", "#NM", "#DF", "9", "#TS", "#NP", "#SS",
+		"#GP", "#PF", "15", "#MF", "#AC", "#MC", "#XM", "#VE", "#CP",
 	};
 	unsigned vector = value & INTR_INFO_VECTOR, type = value >> 8 & 7;
 
@@ -175,7 +180,8 @@ void explain_crossing(char *text, size_t size, const struct crossing *c)
 
 	switch (c->kind) {
 	case CROSSING_CONSOLE_OUT:
-		explain_bytes(bytes, sizeof(bytes), c->size > 8 ? c->bytes : (const uint8_t *)&c->value, c->size);
+		explain_bytes(bytes, sizeof(bytes), c->size > 8 ? c->bytes : (const uint8_t *)&c->value,
+			      c->size);
 		snprintf(text, size, "%s of %u bytes \"%s\"", kind, c->size, bytes);
 		return;
 	case CROSSING_MEM_READ:
@@ -205,7 +211,8 @@ void explain_crossing(char *text, size_t size, const struct crossing *c)
 
 /* ---- Places ---- */
 
-void explain_instruction(char *text, size_t size, unsigned bits, uint64_t rip, const uint8_t *bytes, unsigned len)
+void explain_instruction(char *text, size_t size, unsigned bits, uint64_t rip, const uint8_t *bytes,
+			 unsigned len)
 {
 	ZydisDisassembledInstruction insn;
 	ZydisMachineMode mode = bits == 64 ? ZYDIS_MACHINE_MODE_LONG_64 :
@@ -228,18 +235,20 @@ void explain_place(char *text, size_t size, const struct divergence *d)
 	char insn[96], exit[64] = "";
 
 	if (d->kind == DIVERGE_KEYFRAME) {
-		snprintf(text, size, "struct vm before step %lu, as the keyframe of frame %lu has it", (unsigned long)d->step,
-			 (unsigned long)d->frame);
+		snprintf(text, size, "struct vm before step %lu, as the keyframe of frame %lu has it",
+			 (unsigned long)d->step, (unsigned long)d->frame);
 		return;
 	}
 	if (d->is_entry) {
 		if (d->seq != SEQ_NONE)
-			snprintf(exit, sizeof(exit), " after exit %lu (%s)", (unsigned long)d->seq, exit_reason_name(d->reason));
-		snprintf(text, size, "entry step %lu, vCPU %u,%s to RIP %#lx", (unsigned long)d->step, d->vcpu, exit,
-			 (unsigned long)d->rip);
+			snprintf(exit, sizeof(exit), " after exit %lu (%s)", (unsigned long)d->seq,
+				 exit_reason_name(d->reason));
+		snprintf(text, size, "entry step %lu, vCPU %u,%s to RIP %#lx", (unsigned long)d->step,
+			 d->vcpu, exit, (unsigned long)d->rip);
 		return;
 	}
 	explain_instruction(insn, sizeof(insn), d->bits, d->rip, d->insn, d->insn_len);
 	snprintf(text, size, "exit %lu (step %lu), vCPU %u, %s at RIP %#lx%s%s", (unsigned long)d->seq,
-		 (unsigned long)d->step, d->vcpu, exit_reason_name(d->reason), (unsigned long)d->rip, insn[0] ? ": " : "", insn);
+		 (unsigned long)d->step, d->vcpu, exit_reason_name(d->reason), (unsigned long)d->rip,
+		 insn[0] ? ": " : "", insn);
 }

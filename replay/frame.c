@@ -1,8 +1,9 @@
 /*
- * frame.c: one frame's steps through the core. Called by pool.c's threads, each with a struct replay_run of its own.
+ * frame.c: one frame's steps through the core. Called by pool.c's threads, each with a struct replay_run of
+ * its own.
  *
- * The handler runs on the decoder's own struct vcpu, which then takes the recorded end state, and on the frame's
- * struct vm, which only replay carries on. Nothing is allocated or copied per step.
+ * The handler runs on the decoder's own struct vcpu, which then takes the recorded end state, and on the
+ * frame's struct vm, which only replay carries on. Nothing is allocated or copied per step.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -19,8 +20,8 @@ static const uint8_t exit_lock[] = {
 };
 
 /*
- * What the core leaves to its host: only slots that the record holds are loaded. Weak, so that tests of the core that link
- * with the tool can bring their own.
+ * What the core leaves to its host: only slots that the record holds are loaded. Weak, so that tests of the
+ * core that link with the tool can bring their own.
  */
 static _Thread_local struct replay_run *running;
 
@@ -235,7 +236,8 @@ static bool replay_step(struct replay_run *run)
 		return true;
 	}
 	if (!replay_world_begin(&run->world, s)) {
-		snprintf(run->result->error, sizeof(run->result->error), "%s: step %lu holds more guest memory than a step can",
+		snprintf(run->result->error, sizeof(run->result->error),
+			 "%s: step %lu holds more guest memory than a step can",
 			 trace_path(run->trace), (unsigned long)s->number);
 		return false;
 	}
@@ -253,7 +255,8 @@ static bool replay_step(struct replay_run *run)
 	return true;
 }
 
-static void begin_frame(struct replay_run *run, const struct trace_frame_info *info, struct frame_result *result)
+static void begin_frame(struct replay_run *run, const struct trace_frame_info *info,
+			struct frame_result *result)
 {
 	run->result = result;
 	run->note_count = 0;

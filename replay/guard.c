@@ -1,9 +1,9 @@
 /*
  * guard.c: a handler that crashes or never returns is a divergence, not the end of the tool.
  *
- * Called by frame.c. Handlers hold nothing to free, so a signal that hits one leaves it by longjmp(). A fault outside
- * a handler is a bug of vexit itself and kills it as usual. A loop is noticed by a timer of the thread's own
- * processor time: a loaded or stopped machine is no loop.
+ * Called by frame.c. Handlers hold nothing to free, so a signal that hits one leaves it by longjmp(). A fault
+ * outside a handler is a bug of vexit itself and kills it as usual. A loop is noticed by a timer of the
+ * thread's own processor time: a loaded or stopped machine is no loop.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -20,7 +20,7 @@
 #endif
 
 #define GUARD_STACK	(64u << 10)
-#define GUARD_TICK_NS	500000000L	/* a step takes some hundred nanoseconds; two ticks in one step are a loop */
+#define GUARD_TICK_NS	500000000L	/* a step takes some 100 ns: two ticks in one step are a loop */
 #define GUARD_TIMER	SIGVTALRM
 
 static _Thread_local struct guard *current;

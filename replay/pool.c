@@ -1,8 +1,9 @@
 /*
  * pool.c: frames to threads, results back in order.
  *
- * Called by command.c. Frames stand alone, so each thread takes the next one that nobody has; results lie in a ring
- * and are given out by number, so that the report is the same for any number of threads. The ring bounds memory.
+ * Called by command.c. Frames stand alone, so each thread takes the next one that nobody has; results lie in
+ * a ring and are given out by number, so that the report is the same for any number of threads. The ring
+ * bounds memory.
  */
 #include <pthread.h>
 #include <stdlib.h>

@@ -1,9 +1,10 @@
 /*
  * replay.h: what the parts of `vexit replay` share.
  *
- * command.c parses options; all.c picks frames and merges their results; pool.c hands frames to threads; frame.c runs a frame's steps through the
- * core; world.c answers the core from the record; guard.c catches a handler that crashes or loops; compare.c
- * compares; report.c keeps and prints what differs. Nothing here knows the file but through recorder/trace.h.
+ * command.c parses options; all.c picks frames and merges their results; pool.c hands frames to threads;
+ * frame.c runs a frame's steps through the core; world.c answers the core from the record, crossings.c
+ * compares what goes out; guard.c catches a handler that crashes or loops; compare.c compares; report.c keeps
+ * and prints what differs. Nothing here knows the file but through recorder/trace.h.
  */
 #ifndef VEXIT_REPLAY_H
 #define VEXIT_REPLAY_H
@@ -42,7 +43,8 @@ enum divergence_kind {
 	DIVERGE_VMCS,
 	DIVERGE_GPR,
 	DIVERGE_CROSSING,		/* a value that went out differs, is missing or too many */
-	DIVERGE_QUESTION,		/* asked for what the record doesn't hold, or not asked for what it does */
+	/* asked for what the record doesn't hold, or not asked for what it does */
+	DIVERGE_QUESTION,
 	DIVERGE_DEVICE,			/* a device's check byte */
 	DIVERGE_HANDLER,		/* crashed or didn't return */
 	DIVERGE_KEYFRAME,		/* struct vm at the end of a frame */
@@ -52,13 +54,15 @@ extern const char *const divergence_kind_names[DIVERGE_KINDS];
 
 struct divergence {
 	enum divergence_kind kind;
-	bool after_first;		/* comes after a device's first mismatch in this frame: maybe its consequence */
+	/* comes after a device's first mismatch in this frame: maybe its consequence */
+	bool after_first;
 	bool is_entry;
 	uint32_t vcpu;
 	uint64_t step, seq;		/* seq: SEQ_NONE where there is none */
 	uint64_t frame;			/* DIVERGE_KEYFRAME: number of the frame whose keyframe differs */
 	uint64_t rip;
-	uint16_t reason;		/* basic exit reason; of entry steps: of the vCPU's last exit, or REASON_NONE */
+	/* basic exit reason; of entry steps: of the vCPU's last exit, or REASON_NONE */
+	uint16_t reason;
 	uint8_t bits;			/* of the code segment: 16, 32 or 64 */
 	uint8_t insn_len, insn[STEP_INSN_MAX];
 	char name[48];			/* of the field, register, crossing, device */
@@ -137,6 +141,10 @@ void replay_world_init(struct replay_world *w, struct replay_run *run);
 bool replay_world_begin(struct replay_world *w, const struct step *step);
 /* The handler returned: what was recorded and didn't happen. */
 void replay_world_end(struct replay_world *w);
+/* The index of the first recorded [OUT] crossing from `from` on. */
+uint32_t crossing_next_out(const struct step *s, uint32_t from);
+/* A value goes out: compare it with the next recorded one. */
+void crossing_compare(struct replay_world *w, const struct crossing *got);
 
 /* ---- One frame ---- */
 
@@ -152,8 +160,10 @@ struct frame_result {
 	uint64_t exits, entries;	/* compared */
 	uint64_t unselected;		/* run, not compared */
 	uint64_t unfinished;		/* not run */
-	uint64_t skipped;		/* selected, but not comparable: unfinished, or behind a damage or a loop */
-	bool complete;			/* every step was compared: `end` may be compared with the next `start` */
+	/* selected, but not comparable: unfinished, or behind a damage or a loop */
+	uint64_t skipped;
+	/* every step was compared: `end` may be compared with the next `start` */
+	bool complete;
 	bool opened;			/* its keyframe was read: `start` holds it */
 	bool looped;
 	uint32_t mismatched;		/* devices, by bit */
@@ -194,7 +204,8 @@ void replay_frame(struct replay_run *run, size_t index, struct frame_result *res
 /* Compare the step that the core has just handled with its record. */
 void compare_step(struct replay_run *run);
 /* The VM at the end of `before` against the keyframe of the frame after it; adds to before->report. */
-void compare_keyframe(const struct session *session, struct frame_result *before, const struct frame_result *after);
+void compare_keyframe(const struct session *session, struct frame_result *before,
+		      const struct frame_result *after);
 /* A divergence of the step in hand, place filled in; NULL: enough of them. */
 struct divergence *diverge(struct replay_run *run, enum divergence_kind kind);
 
@@ -206,13 +217,16 @@ struct replay_pool;
 struct replay_pool *replay_pool_start(const struct trace *trace, const struct replay_options *options,
 				      const size_t *frames, size_t count);
 /*
- * The next frame's result, in order; NULL after the last. Results stay valid until two calls later, so that each can be
- * compared with the one after it.
+ * The next frame's result, in order; NULL after the last. Results stay valid until two calls later, so that
+ * each can be compared with the one after it.
  */
 struct frame_result *replay_pool_next(struct replay_pool *pool);
 void replay_pool_stop(struct replay_pool *pool);
 
-/* The whole: damage is said on stderr. false: not enough memory. `s` is zeroed first; free s->shown with report_free(). */
+/*
+ * The whole: damage is said on stderr. false: not enough memory. `s` is zeroed first; free s->shown with
+ * report_free().
+ */
 bool replay_trace(const struct trace *t, const struct replay_options *options, struct summary *s);
 
 /* ---- Words for people (explain.c) ---- */
@@ -227,6 +241,7 @@ const char *explain_crossing_kind(unsigned kind);
 /* "exit 12 (step 25), vCPU 0, CPUID at 0xffff…", "entry step 26, …", "the keyframe of frame 3 …". */
 void explain_place(char *text, size_t size, const struct divergence *d);
 /* Intel syntax; "" without bytes. */
-void explain_instruction(char *text, size_t size, unsigned bits, uint64_t rip, const uint8_t *bytes, unsigned len);
+void explain_instruction(char *text, size_t size, unsigned bits, uint64_t rip, const uint8_t *bytes,
+			 unsigned len);
 
 #endif

@@ -1,8 +1,8 @@
 /*
  * report.c: keeps divergences and prints them, for a person or as JSON.
  *
- * Filled by frame.c and compare.c on the threads, merged and printed by command.c in the order of frames. What is
- * printed depends on trace and handlers alone: no times, no thread numbers.
+ * Filled by frame.c and compare.c on the threads, merged and printed by command.c in the order of frames.
+ * What is printed depends on trace and handlers alone: no times, no thread numbers.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -112,7 +112,8 @@ static void print_list(FILE *to, const struct report *r, bool after_first)
 		if (strlen(d->expected) + strlen(d->got) < 60)
 			fprintf(to, "    %-28s expected %s, got %s\n", d->name, d->expected, d->got);
 		else
-			fprintf(to, "    %-28s expected %s\n    %-28s      got %s\n", d->name, d->expected, "", d->got);
+			fprintf(to, "    %-28s expected %s\n    %-28s      got %s\n", d->name, d->expected,
+				"", d->got);
 		last = d;
 	}
 }
@@ -133,11 +134,14 @@ void report_print(FILE *to, const struct summary *s)
 		print_more(to, s->after_first, s->shown.kept[true]);
 	}
 	if (s->unfinished)
-		fprintf(to, "unfinished: %lu step%s not compared: the hypervisor died in it\n", (unsigned long)s->unfinished,
+		fprintf(to, "unfinished: %lu step%s not compared: the hypervisor died in it\n",
+			(unsigned long)s->unfinished,
 		       s->unfinished == 1 ? "" : "s");
 	if (s->unselected)
-		fprintf(to, "%lu steps of the same frames run, but not selected\n", (unsigned long)s->unselected);
-	fprintf(to, "%lu exits and %lu entry steps compared, %lu skipped, %lu divergences", (unsigned long)s->exits,
+		fprintf(to, "%lu steps of the same frames run, but not selected\n",
+			(unsigned long)s->unselected);
+	fprintf(to, "%lu exits and %lu entry steps compared, %lu skipped, %lu divergences",
+		(unsigned long)s->exits,
 	       (unsigned long)s->entries, (unsigned long)s->skipped, (unsigned long)s->divergences);
 	if (s->after_first)
 		fprintf(to, ", %lu after the first", (unsigned long)s->after_first);
@@ -153,9 +157,11 @@ static void print_json_divergence(FILE *to, const struct divergence *d)
 	fprintf(to, "    {\"kind\": \"%s\", \"after_first\": %s, ", divergence_kind_names[d->kind],
 	       d->after_first ? "true" : "false");
 	if (d->kind == DIVERGE_KEYFRAME) {
-		fprintf(to, "\"frame\": %lu, \"step\": %lu, ", (unsigned long)d->frame, (unsigned long)d->step);
+		fprintf(to, "\"frame\": %lu, \"step\": %lu, ", (unsigned long)d->frame,
+			(unsigned long)d->step);
 	} else {
-		fprintf(to, "\"step\": %lu, \"step_kind\": \"%s\", ", (unsigned long)d->step, d->is_entry ? "entry" : "exit");
+		fprintf(to, "\"step\": %lu, \"step_kind\": \"%s\", ", (unsigned long)d->step,
+			d->is_entry ? "entry" : "exit");
 		if (d->seq != SEQ_NONE)
 			fprintf(to, "\"seq\": %lu, ", (unsigned long)d->seq);
 		fprintf(to, "\"vcpu\": %u, ", d->vcpu);

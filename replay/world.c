@@ -2,32 +2,15 @@
  * world.c: the world as a step's record has it.
  *
  * Handed to the core by frame.c. What comes in is answered from the recorded crossings: guest memory from the
- * recorded bytes with the handler's own writes laid over, in whatever order and size it asks; the rest by order
- * within its kind. What goes out is compared, one by one, in order. A question that the record doesn't answer
- * ends the step by longjmp(): it is never answered with zeros.
+ * recorded bytes with the handler's own writes laid over, in whatever order and size it asks; the rest by
+ * order within its kind. What goes out is compared, one by one, in order. A question that the record doesn't
+ * answer ends the step by longjmp(): it is never answered with zeros.
  */
 #include <string.h>
 
 #include "replay/replay.h"
 
 #define CALLS_MAX 65536			/* world calls in one step: a handler that makes more is in a loop */
-
-static bool is_out(unsigned kind)
-{
-	switch (kind) {
-	case CROSSING_MEM_WRITE:
-	case CROSSING_MEM_CMPXCHG:
-	case CROSSING_CONSOLE_OUT:
-	case CROSSING_MSR_WRITE:
-	case CROSSING_XCR_WRITE:
-	case CROSSING_DR_WRITE:
-	case CROSSING_INVVPID:
-	case CROSSING_KICK:
-		return true;
-	default:
-		return false;
-	}
-}
 
 static _Noreturn void leave(struct replay_world *w)
 {
@@ -46,13 +29,15 @@ static struct replay_world *enter(struct world *world)
 	d = diverge(w->run, DIVERGE_HANDLER);
 	if (d) {
 		snprintf(d->name, sizeof(d->name), "handler");
-		snprintf(d->expected, sizeof(d->expected), "returns after %u crossings", w->step->crossing_count);
+		snprintf(d->expected, sizeof(d->expected), "returns after %u crossings",
+			 w->step->crossing_count);
 		snprintf(d->got, sizeof(d->got), "more than %u world calls: an endless loop", CALLS_MAX);
 	}
 	leave(w);
 }
 
-static _Noreturn void unanswered(struct replay_world *w, const struct crossing *asked, const struct crossing *recorded)
+static _Noreturn void unanswered(struct replay_world *w, const struct crossing *asked,
+				 const struct crossing *recorded)
 {
 	struct divergence *d = diverge(w->run, DIVERGE_QUESTION);
 
@@ -167,90 +152,27 @@ static void world_mem_read(struct world *world, uint64_t gpa, void *to, uint32_t
 
 /* ---- What goes out ---- */
 
-static bool same(const struct crossing *a, const struct crossing *b)
-{
-	if (a->kind != b->kind || a->addr != b->addr || a->size != b->size)
-		return false;
-	return a->size > 8 ? memcmp(a->bytes, b->bytes, a->size) == 0 : a->value == b->value;
-}
-
-static uint32_t next_out(const struct step *s, uint32_t from)
-{
-	while (from < s->crossing_count && !is_out(s->crossings[from].kind))
-		from++;
-	return from;
-}
-
-static void out_diverged(struct replay_world *w, const struct crossing *expected, const struct crossing *got)
-{
-	struct divergence *d = diverge(w->run, DIVERGE_CROSSING);
-	const struct crossing *named = expected ? expected : got;
-	uint32_t at = 0;
-
-	if (!d)
-		return;
-	snprintf(d->name, sizeof(d->name), "%s", explain_crossing_kind(named->kind));
-	snprintf(d->expected, sizeof(d->expected), "nothing");
-	snprintf(d->got, sizeof(d->got), "nothing");
-	if (expected)
-		explain_crossing(d->expected, sizeof(d->expected), expected);
-	if (got)
-		explain_crossing(d->got, sizeof(d->got), got);
-	if (!expected || !got || expected->kind != got->kind || expected->size != got->size || got->size <= 8)
-		return;
-	while (at < got->size && expected->bytes[at] == got->bytes[at])
-		at++;
-	if (at < got->size)
-		snprintf(d->name + strlen(d->name), sizeof(d->name) - strlen(d->name), ", from byte %u", at);
-}
-
-/*
- * Compare one value that went out with the next recorded one. If a later one is equal, those between are missing;
- * if the kinds are equal, the values differ; else it is one too many.
- */
-static void out(struct replay_world *w, const struct crossing *got)
-{
-	const struct step *s = w->step;
-	uint32_t next = next_out(s, w->out_next), match = next;
-
-	if (next < s->crossing_count && same(&s->crossings[next], got)) {
-		w->out_next = next + 1;
-		return;
-	}
-	while (match < s->crossing_count && !same(&s->crossings[match], got))
-		match = next_out(s, match + 1);
-	if (match < s->crossing_count) {
-		for (; next < match; next = next_out(s, next + 1))
-			out_diverged(w, &s->crossings[next], NULL);
-		w->out_next = match + 1;
-	} else if (next < s->crossing_count && s->crossings[next].kind == got->kind) {
-		out_diverged(w, &s->crossings[next], got);
-		w->out_next = next + 1;
-	} else {
-		out_diverged(w, NULL, got);
-	}
-}
-
 static void out_value(struct replay_world *w, enum crossing_kind kind, uint64_t addr, uint64_t value)
 {
 	const struct step *s = w->step;
-	uint32_t next = next_out(s, w->out_next);
+	uint32_t next = crossing_next_out(s, w->out_next);
 	struct crossing got = { .kind = kind, .addr = addr, .value = value, .size = 8 };
 
 	/* These have no size of their own: it is what metal wrote. */
 	if (next < s->crossing_count && s->crossings[next].kind == kind && s->crossings[next].size < 8)
 		got.size = s->crossings[next].size;
 	got.bytes = (const uint8_t *)&got.value;
-	out(w, &got);
+	crossing_compare(w, &got);
 }
 
-static void out_bytes(struct replay_world *w, enum crossing_kind kind, uint64_t addr, const void *bytes, uint32_t len)
+static void out_bytes(struct replay_world *w, enum crossing_kind kind, uint64_t addr, const void *bytes,
+		      uint32_t len)
 {
 	struct crossing got = { .kind = kind, .addr = addr, .size = len, .bytes = bytes };
 
 	if (len <= 8)
 		memcpy(&got.value, bytes, len);
-	out(w, &got);
+	crossing_compare(w, &got);
 }
 
 static void world_mem_write(struct world *world, uint64_t gpa, const void *from, uint32_t len)
@@ -261,7 +183,8 @@ static void world_mem_write(struct world *world, uint64_t gpa, const void *from,
 	out_bytes(w, CROSSING_MEM_WRITE, gpa, from, len);
 }
 
-static uint64_t world_mem_cmpxchg(struct world *world, uint64_t gpa, uint32_t size, uint64_t expected, uint64_t desired)
+static uint64_t world_mem_cmpxchg(struct world *world, uint64_t gpa, uint32_t size, uint64_t expected,
+				  uint64_t desired)
 {
 	struct replay_world *w = enter(world);
 	uint64_t found;
@@ -372,45 +295,4 @@ bool replay_world_begin(struct replay_world *w, const struct step *step)
 		}
 	memset(w->asked, 0, w->read_bytes);
 	return true;
-}
-
-/* A recorded question that wasn't asked: the handler went another way. */
-static void not_asked(struct replay_world *w, const struct crossing *c)
-{
-	struct divergence *d = diverge(w->run, DIVERGE_QUESTION);
-
-	if (!d)
-		return;
-	snprintf(d->name, sizeof(d->name), "question");
-	explain_crossing(d->expected, sizeof(d->expected), c);
-	snprintf(d->got, sizeof(d->got), "never asked for");
-}
-
-static void memory_not_asked(struct replay_world *w, const struct crossing *c, const uint8_t *asked)
-{
-	for (uint32_t i = 0; i < c->size; i++) {
-		struct crossing rest = { .kind = c->kind, .addr = c->addr + i, .bytes = c->bytes + i };
-
-		while (i + rest.size < c->size && !asked[i + rest.size])
-			rest.size++;
-		if (!rest.size)
-			continue;
-		memcpy(&rest.value, rest.bytes, rest.size < 8 ? rest.size : 8);
-		not_asked(w, &rest);
-		i += rest.size;
-	}
-}
-
-void replay_world_end(struct replay_world *w)
-{
-	const struct step *s = w->step;
-
-	for (uint32_t i = 0; i < s->crossing_count; i++) {
-		const struct crossing *c = &s->crossings[i];
-
-		if (c->kind == CROSSING_MEM_READ)
-			memory_not_asked(w, c, w->asked + w->asked_at[i]);
-		else if (is_out(c->kind) ? i >= w->out_next : i >= w->in_next[c->kind])
-			is_out(c->kind) ? out_diverged(w, c, NULL) : not_asked(w, c);
-	}
 }

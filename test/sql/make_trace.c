@@ -3,7 +3,8 @@
  *
  *	make_trace OUT [EXITS]
  *
- * With EXITS it writes that many CPUID exits and entry steps instead, to measure with. Compiled by test/sql/run.sh.
+ * With EXITS it writes that many CPUID exits and entry steps instead, to measure with. Compiled by
+ * test/sql/run.sh.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,7 +47,8 @@ static enum exit_action handle(struct vcpu *v, struct vm *vm, struct world *w)
 		w->ops->console_out(w, "A", 1);
 		return retire(v);
 	case 31:	/* RDMSR of what isn't there: #GP */
-		vmcs_write(v, VMCS_ENTRY_INTR_INFO, INTR_INFO_VALID | INTR_INFO_ERROR_CODE | INTR_TYPE_HARDWARE | 13);
+		vmcs_write(v, VMCS_ENTRY_INTR_INFO, INTR_INFO_VALID | INTR_INFO_ERROR_CODE |
+			   INTR_TYPE_HARDWARE | 13);
 		return ACTION_INJECT;
 	case 32:	/* WRMSR */
 		value = gpr_read(v, GPR_RDX) << 32 | (uint32_t)gpr_read(v, GPR_RAX);
@@ -142,7 +144,8 @@ static void make_large(struct recording *r, unsigned long count)
 	uint64_t tsc = 1000;
 
 	for (unsigned long i = 0; i < count; i++, tsc += 1000) {
-		struct exit x = { 0, 10, KERNEL + i % 7 * 4, 0, 0, i % 11, i % 3, i < 7 ? "\x0f\xa2" : NULL, 2 };
+		struct exit x = { 0, 10, KERNEL + i % 7 * 4, 0, 0, i % 11, i % 3, i < 7 ? "\x0f\xa2" : NULL,
+				  2 };
 
 		if (i % 5000 == 0)
 			recording_cut(r);

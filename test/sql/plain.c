@@ -3,8 +3,9 @@
  *
  *	plain T.db OUT.db
  *
- * Reads every table of T.db in pieces, and times nothing but their prepared INSERTs into OUT.db, the indexes and the
- * commit, with the same settings as the import. Prints {"exits": N, "rows": N, "seconds": S}. For `make bench`.
+ * Reads every table of T.db in pieces, and times nothing but their prepared INSERTs into OUT.db, the indexes
+ * and the commit, with the same settings as the import. Prints {"exits": N, "rows": N, "seconds": S}. For
+ * `make bench`.
  */
 #include <sqlite3.h>
 #include <stdint.h>
@@ -56,7 +57,8 @@ static void copy_schema(const char *where, int is_timed)
 		if (is_timed)
 			timed((const char *)sqlite3_column_text(s, 0));
 		else
-			check(to, sqlite3_exec(to, (const char *)sqlite3_column_text(s, 0), NULL, NULL, NULL));
+			check(to, sqlite3_exec(to, (const char *)sqlite3_column_text(s, 0), NULL, NULL,
+					       NULL));
 	}
 	sqlite3_finalize(s);
 	sqlite3_free(sql);
@@ -73,10 +75,12 @@ static void insert_piece(sqlite3_stmt *insert, int count, int columns)
 			switch (sqlite3_value_type(v)) {
 			case SQLITE_INTEGER: sqlite3_bind_int64(insert, i + 1, sqlite3_value_int64(v)); break;
 			case SQLITE_TEXT:
-				sqlite3_bind_text(insert, i + 1, (const char *)sqlite3_value_text(v), -1, SQLITE_STATIC);
+				sqlite3_bind_text(insert, i + 1, (const char *)sqlite3_value_text(v), -1,
+						  SQLITE_STATIC);
 				break;
 			case SQLITE_BLOB:
-				sqlite3_bind_blob(insert, i + 1, sqlite3_value_blob(v), sqlite3_value_bytes(v), SQLITE_STATIC);
+				sqlite3_bind_blob(insert, i + 1, sqlite3_value_blob(v),
+						  sqlite3_value_bytes(v), SQLITE_STATIC);
 				break;
 			default: sqlite3_bind_null(insert, i + 1);
 			}
@@ -113,7 +117,8 @@ static void copy_table(const char *table)
 	sqlite3_free(sql);
 	while (sqlite3_step(s) == SQLITE_ROW) {
 		for (int i = 0, at = 0; at < columns; i++)
-			if (strcmp(sqlite3_column_name(s, i), "reason_name") && strcmp(sqlite3_column_name(s, i), "field_name"))
+			if (strcmp(sqlite3_column_name(s, i), "reason_name") &&
+			    strcmp(sqlite3_column_name(s, i), "field_name"))
 				piece[count][at++] = sqlite3_value_dup(sqlite3_column_value(s, i));
 		if (++count == PIECE) {
 			insert_piece(insert, count, columns);
@@ -127,7 +132,8 @@ static void copy_table(const char *table)
 
 int main(int argc, char **argv)
 {
-	static const char *const tables[] = { "exits", "entries", "vmcs_writes", "gpr_writes", "crossings", "frames" };
+	static const char *const tables[] = { "exits", "entries", "vmcs_writes", "gpr_writes", "crossings",
+					      "frames" };
 	sqlite3_stmt *s;
 
 	if (argc != 3)

@@ -18,8 +18,8 @@ work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
 passed=0 failed=0
 
-pass() { passed=$((passed + 1)); echo "ok      sql/$1"; }
-fail() { failed=$((failed + 1)); echo "FAILED  sql/$1"; sed 's/^/        /' "$2"; }
+pass() { passed=$((passed + 1)); echo "ok sql/$1"; }
+fail() { failed=$((failed + 1)); echo "not ok sql/$1"; sed 's/^/        /' "$2"; }
 
 # compare NAME TRACE: $work/query and $work/expected
 compare() {

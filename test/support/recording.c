@@ -46,7 +46,8 @@ static void world_mem_write(struct world *w, uint64_t gpa, const void *from, uin
 	encoder_mem_write(&r->encoder, gpa, from, len);
 }
 
-static uint64_t world_mem_cmpxchg(struct world *w, uint64_t gpa, uint32_t size, uint64_t expected, uint64_t desired)
+static uint64_t world_mem_cmpxchg(struct world *w, uint64_t gpa, uint32_t size, uint64_t expected,
+				  uint64_t desired)
 {
 	struct recording *r = w->context;
 	uint64_t found = 0;
@@ -227,7 +228,8 @@ static void load(struct recording *r, struct vcpu *v)
 	bool touched = r->session.level == TRACE_TOUCHED;
 
 	for (unsigned slot = 0; slot < VMCS_SLOTS && touched; slot++)
-		if (vmcs_fields[slot].change == VMCS_CHANGE_GUEST || vmcs_fields[slot].change == VMCS_CHANGE_INFO)
+		if (vmcs_fields[slot].change == VMCS_CHANGE_GUEST ||
+		    vmcs_fields[slot].change == VMCS_CHANGE_INFO)
 			v->loaded[slot / 64] &= ~(UINT64_C(1) << slot % 64);
 	for (unsigned i = 0; i < r->loads; i++) {
 		unsigned code = r->load[i].code;

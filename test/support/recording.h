@@ -1,6 +1,6 @@
 /*
- * recording.h: a trace made on the host by running handlers, as metal would: the load, the handler, a world that does
- * things and tells the encoder, the record. For tests of replay and of the analyzer.
+ * recording.h: a trace made on the host by running handlers, as metal would: the load, the handler, a world
+ * that does things and tells the encoder, the record. For tests of replay and of the analyzer.
  */
 #ifndef VEXIT_RECORDING_H
 #define VEXIT_RECORDING_H
@@ -22,11 +22,16 @@ struct vm *recording_vm(struct recording *r);
 struct vcpu *recording_cpu(struct recording *r, unsigned cpu);
 uint8_t *recording_memory(struct recording *r);
 
-/* Of the next exit: what the processor changed (a slot, or ITEM_GPR + register), its instruction, its cycles. */
+/*
+ * Of the next exit: what the processor changed (a slot, or ITEM_GPR + register), its instruction, its cycles.
+ */
 void recording_load(struct recording *r, unsigned code, uint64_t value);
 void recording_instruction(struct recording *r, const void *bytes, unsigned len);
 
-/* A step at host TSC `tsc`. An exit gives its handler 100 cycles, and the tracer 20 since the vCPU's exit before. */
+/*
+ * A step at host TSC `tsc`. An exit gives its handler 100 cycles, and the tracer 20 since the vCPU's exit
+ * before.
+ */
 void recording_exit(struct recording *r, unsigned cpu, uint64_t tsc);
 void recording_entry(struct recording *r, unsigned cpu, uint64_t tsc);
 void recording_unfinished(struct recording *r, unsigned cpu, uint64_t tsc);

@@ -1,6 +1,6 @@
 /*
- * replay_test.c: replay of a recording made on the host by small handlers. The same handlers replay clean; with one
- * deliberate bug each, the divergence is found, at the exit, by the name.
+ * replay_test.c: replay of a recording made on the host by small handlers. The same handlers replay clean;
+ * with one deliberate bug each, the divergence is found, at the exit, by the name.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,9 +21,10 @@
 
 enum bug {
 	BUG_NONE, BUG_GPR_WRONG, BUG_GPR_MISSING, BUG_GPR_EXTRA, BUG_RIP, BUG_VMCS_EXTRA, BUG_ACTION,
-	BUG_OUT_MISSING, BUG_OUT_EXTRA, BUG_OUT_VALUE, BUG_OUT_BYTES, BUG_OUT_ORDER, BUG_MEMORY_UNKNOWN, BUG_MEMORY_UNASKED,
-	BUG_MSR_UNASKED, BUG_MSR_UNKNOWN, BUG_MSR_OTHER, BUG_DEVICE_VALUE, BUG_DEVICE_UNMARKED, BUG_DEVICE_EXTRA,
-	BUG_DEVICE_SILENT, BUG_CRASH, BUG_LOOP, BUG_WORLD_LOOP, BUG_DEADLINE, BUG_RESULT, BUG_EVENT, BUG_INPUT_UNASKED,
+	BUG_OUT_MISSING, BUG_OUT_EXTRA, BUG_OUT_VALUE, BUG_OUT_BYTES, BUG_OUT_ORDER, BUG_MEMORY_UNKNOWN,
+	BUG_MEMORY_UNASKED, BUG_MSR_UNASKED, BUG_MSR_UNKNOWN, BUG_MSR_OTHER, BUG_DEVICE_VALUE,
+	BUG_DEVICE_UNMARKED, BUG_DEVICE_EXTRA, BUG_DEVICE_SILENT, BUG_CRASH, BUG_LOOP, BUG_WORLD_LOOP,
+	BUG_DEADLINE, BUG_RESULT, BUG_EVENT, BUG_INPUT_UNASKED,
 };
 static enum bug bug;
 static volatile uintptr_t nowhere = 16;
@@ -35,7 +36,8 @@ static enum exit_action retire(struct vcpu *v)
 	uint64_t blocking = vmcs_read(v, VMCS_GUEST_INTERRUPTIBILITY);
 
 	if (bug != BUG_RIP)
-		vmcs_write(v, VMCS_GUEST_RIP, vmcs_read(v, VMCS_GUEST_RIP) + vmcs_read(v, VMCS_EXIT_INSTRUCTION_LEN));
+		vmcs_write(v, VMCS_GUEST_RIP, vmcs_read(v, VMCS_GUEST_RIP) +
+			   vmcs_read(v, VMCS_EXIT_INSTRUCTION_LEN));
 	vmcs_write(v, VMCS_GUEST_INTERRUPTIBILITY, blocking & ~(uint64_t)(BLOCKING_STI | BLOCKING_MOV_SS));
 	return bug == BUG_ACTION ? ACTION_RESUME : ACTION_RETIRE;
 }
@@ -203,7 +205,8 @@ static int free_trace(void **state)
 static struct replay_options all_options(unsigned jobs)
 {
 	return (struct replay_options){
-		.selection = { 0, UINT64_MAX, -1, -1 }, .core = &toys, .jobs = jobs, .limit = REPORT_LIMIT, .quiet = true,
+		.selection = { 0, UINT64_MAX, -1, -1 },
+		.core = &toys, .jobs = jobs, .limit = REPORT_LIMIT, .quiet = true,
 	};
 }
 
@@ -299,7 +302,8 @@ static void test_bugs(void **state)
 		if (s.divergences == 0)
 			fail_msg("bug %d survives", expected[i].bug);
 		d = &s.shown.list[0];
-		if (d->kind != expected[i].kind || strcmp(d->name, expected[i].name) || d->reason != expected[i].reason)
+		if (d->kind != expected[i].kind || strcmp(d->name, expected[i].name) ||
+		    d->reason != expected[i].reason)
 			print_message("bug %d:\n%s", expected[i].bug, report_text(&s, false));
 		assert_int_equal(d->kind, expected[i].kind);
 		assert_string_equal(d->name, expected[i].name);
