@@ -62,7 +62,7 @@ DEFINE_FORM(test8, "testb $0x21, (%%rdi)")
 DEFINE_FORM(test8_offset, "testb $0x80, 3(%%rdi)")
 
 #define PLAIN(id, undefined) { #id, form_##id, undefined }
-static const struct form forms[] = {
+static const struct form every_day[] = {
 	PLAIN(load8, 0), PLAIN(load8_high, 0), PLAIN(load8_offset3, 0), PLAIN(load16, 0),
 	PLAIN(load16_offset2, 0), PLAIN(load32, 0), PLAIN(load32_r9, 0), PLAIN(load_zx8, 0),
 	PLAIN(load_zx8_16, 0), PLAIN(load_zx8_64, 0), PLAIN(load_zx16, 0), PLAIN(load_zx16_64, 0),
@@ -88,7 +88,7 @@ static uint32_t run_on(const struct form *form, void *word, uint32_t initial, ui
 	return *(volatile uint32_t *)word;
 }
 
-void test_form(const struct form *form)
+static void test_form(const struct form *form)
 {
 	static const char *const names[] = { "RAX", "RCX", "RDX" };
 	static const uint32_t initials[] = { 0x87654321, 0x00000000, 0xffffffff };
@@ -111,6 +111,17 @@ void test_form(const struct form *form)
 		      "%s of %#x: RFLAGS is %#lx, expected %#lx", form->name, initials[i], device[3],
 		      memory[3]);
 	}
+}
+
+void test_table(const struct form *forms, size_t count)
+{
+	const char *only = option_string("form");
+
+	for (size_t i = 0; i < count; i++) {
+		if (!only || strcmp(only, forms[i].name) == 0)
+			test_form(&forms[i]);
+	}
+	apic_write(APIC_TIMER_INITIAL, 0);
 }
 
 /* MOV with an absolute address of 64 bits (A0 to A3) exists for the accumulator alone. */
@@ -148,8 +159,7 @@ static void test_segment_base(void)
 
 void test_forms(void)
 {
-	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++)
-		test_form(&forms[i]);
+	test_table(every_day, sizeof(every_day) / sizeof(every_day[0]));
 	test_moffs();
 	test_segment_base();
 	apic_write(APIC_TIMER_INITIAL, 0);

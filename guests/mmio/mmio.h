@@ -15,6 +15,7 @@
 /* forms.c, more_forms.c: the same instruction on the APIC's register and on memory does the same. */
 void test_forms(void);
 void test_more_forms(void);
+void test_rare_forms(void); /* shifts and multiplications */
 
 /* strings.c: MOVS, STOS, LODS, CMPS, SCAS on the APIC's register */
 void test_string_forms(void);
@@ -32,7 +33,8 @@ struct form {
 	uint64_t undefined;                               /* flags that it leaves undefined */
 };
 
-void test_form(const struct form *form);
+/* Those of a table; with option form=NAME that one alone. */
+void test_table(const struct form *forms, size_t count);
 
 #define FLAG_CF 0x001
 #define FLAG_PF 0x004
