@@ -80,7 +80,7 @@ static noreturn void end(struct vmx *x, const struct vm_stop *stop)
 	if ((stop->kind == STOP_UNHANDLED || stop->kind == STOP_ENTRY_FAILURE) && x->running)
 		report_vcpu(x, x->running);
 	tracer_finish(x, stop);
-	log_print("vexit: %llu exits\n", (unsigned long long)x->history.count);
+	report_totals(x);
 	log_verdict(kinds[stop->kind], stop->value);
 }
 

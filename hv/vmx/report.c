@@ -99,6 +99,16 @@ void report_vcpu(struct vmx *x, struct vmx_cpu *c)
 	print_history(&x->history);
 }
 
+void report_totals(const struct vmx *x)
+{
+	log_print("vexit: %llu exits", (unsigned long long)x->history.count);
+	for (unsigned reason = 0; reason < CLOSING_REASONS; reason++)
+		if (x->tracer.encoder.reasons[reason])
+			log_print(", %s %llu", report_reason(reason),
+				  (unsigned long long)x->tracer.encoder.reasons[reason]);
+	log_print("\n");
+}
+
 static void panic_report(void)
 {
 	if (panicked->running)

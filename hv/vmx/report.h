@@ -25,6 +25,9 @@ void report_init(struct vmx *x);
 /* Why the VM can't go on: guest registers, control and guest state, and the last exits. */
 void report_vcpu(struct vmx *x, struct vmx_cpu *c);
 
+/* How many exits there were, by reason. */
+void report_totals(const struct vmx *x);
+
 /* "CPUID"; "?" for a reason that the SDM doesn't name. */
 const char *report_reason(uint64_t reason);
 

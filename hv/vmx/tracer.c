@@ -172,11 +172,13 @@ void tracer_finish(struct vmx *x, const struct vm_stop *stop)
 		.session = t->session->id,
 		.frames = t->encoder.next_frame,
 		.steps = t->encoder.next_step,
-		.exits = x->history.count,
+		.exits = t->encoder.next_seq,
 		.last_tsc = t->encoder.last_tsc,
 		.stop = *stop,
 	};
-	memcpy(closing.reasons, t->encoder.reasons, sizeof(closing.reasons));
+	/* Totals of what the stream holds: nothing, if nobody traced. */
+	if (t->level != TRACE_OFF)
+		memcpy(closing.reasons, t->encoder.reasons, sizeof(closing.reasons));
 	serial_write(&serial_trace, bytes, closing_encode(&closing, bytes));
 }
 
