@@ -175,7 +175,8 @@ static void print_json(const struct recording *r, int status)
 static int report_end(struct recording *r)
 {
 	if (r->killed && r->end != RECORD_WRITE_FAILED)
-		command_fail(0, "the hypervisor did not stop when asked to: killed; the trace is truncated");
+		command_fail(0, record_interrupts() > 1 ? "killed; the trace is truncated"
+						       : "the hypervisor did not stop in 20 s: killed; the trace is truncated");
 	switch (r->end) {
 	case RECORD_ENDED:
 		break;

@@ -24,11 +24,26 @@
 #define SPACE_LEAST	(UINT64_C(8) << 20)	/* emulators don't notice a full disk: stop before it is */
 #define CHUNK		(256u << 10)
 
+#define SECOND_MS	300		/* sooner, a second ^C is the same one, sent to the process and to its group */
+
 static volatile sig_atomic_t interrupts, terminated;
+static int64_t interrupted_ms;		/* the handler's own */
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
+}
 
 static void on_signal(int number)
 {
-	interrupts++;
+	int64_t now = now_ms();
+
+	if (!interrupts || now - interrupted_ms >= SECOND_MS)
+		interrupts++;
+	interrupted_ms = now;
 	if (number == SIGTERM)
 		terminated = 1;
 }
@@ -51,14 +66,6 @@ unsigned record_interrupts(void)
 bool record_terminated(void)
 {
 	return terminated;
-}
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
 }
 
 struct ports {
@@ -155,6 +162,10 @@ static void steer(struct recording *r, struct times *t)
 	int64_t now = now_ms();
 
 	check_space(r, t, now);
+	if (interrupts && r->end == RECORD_ENDED && !r->quiet) {
+		progress_end(r->quiet);
+		fprintf(stderr, "vexit: asking the hypervisor to stop; a second ^C kills it\n");
+	}
 	if (interrupts)
 		end_recording(r, terminated ? RECORD_TERMINATED : RECORD_INTERRUPTED);
 	if (r->timeout_ms && now - t->start >= (int64_t)r->timeout_ms && !r->verdict.known)

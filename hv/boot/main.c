@@ -14,6 +14,7 @@
 
 #define PIC_MASTER_MASK	0x21
 #define PIC_SLAVE_MASK	0xa1
+#define LOG_DIVISOR	12	/* 9600 baud */
 
 noreturn void boot_main(uint32_t magic, uint32_t info);
 
@@ -39,6 +40,12 @@ void boot_main(uint32_t magic, uint32_t info)
 	multiboot2_parse(magic, info, &boot.loader);
 	log_print("vexit: command line: %s\n", boot.loader.command_line);
 	options_parse(boot.loader.command_line, &boot.options);
+	/*
+	 * A recorder's session: the log is a socket, which Bochs asks for input once in the time of a character. At 115200 baud
+	 * and the recorder's `ips` that is a system call every 87 instructions, which makes all else a third slower.
+	 */
+	if (boot.options.session)
+		serial_set_divisor(&serial_log, LOG_DIVISOR);
 	memory_init(&boot.loader);
 	if (!boot.loader.modules)
 		log_host_error("no guest: the first module2 of the boot loader's entry is the guest");

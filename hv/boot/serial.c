@@ -39,6 +39,23 @@ static bool serial_probe(uint16_t port)
 	return x86_in8(port + UART_SCRATCH) == 0xa5;
 }
 
+static void serial_wait(struct serial *s, uint8_t lsr_bit)
+{
+	while (!(x86_in8(s->port + UART_LSR) & lsr_bit))
+		;
+}
+
+void serial_set_divisor(struct serial *s, uint16_t divisor)
+{
+	if (!s->present)
+		return;
+	serial_wait(s, UART_LSR_TX_EMPTY);
+	x86_out8(s->port + UART_LCR, UART_LCR_DLAB);
+	x86_out8(s->port + UART_DATA, divisor & 0xff);
+	x86_out8(s->port + UART_IER, divisor >> 8);	/* the divisor's high byte while DLAB is set */
+	x86_out8(s->port + UART_LCR, UART_LCR_8N1);
+}
+
 static void serial_setup(struct serial *s)
 {
 	s->present = serial_probe(s->port);
@@ -46,10 +63,7 @@ static void serial_setup(struct serial *s)
 	if (!s->present)
 		return;
 	x86_out8(s->port + UART_IER, 0);
-	x86_out8(s->port + UART_LCR, UART_LCR_DLAB);
-	x86_out8(s->port + UART_DATA, 1);	/* divisor 1 = 115200 baud */
-	x86_out8(s->port + UART_IER, 0);
-	x86_out8(s->port + UART_LCR, UART_LCR_8N1);
+	serial_set_divisor(s, 1);
 	x86_out8(s->port + UART_FCR, UART_FCR_ON_CLEAR);
 	x86_out8(s->port + UART_MCR, UART_MCR_DTR_RTS);
 }
@@ -59,12 +73,6 @@ void serial_init(void)
 	serial_setup(&serial_console);
 	serial_setup(&serial_trace);
 	serial_setup(&serial_log);
-}
-
-static void serial_wait(struct serial *s, uint8_t lsr_bit)
-{
-	while (!(x86_in8(s->port + UART_LSR) & lsr_bit))
-		;
 }
 
 /*

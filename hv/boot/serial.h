@@ -19,6 +19,9 @@ extern struct serial serial_log;	/* COM3: the hypervisor's log, and the recorder
 /* Sets all three to 115200 baud, 8N1, FIFOs on. */
 void serial_init(void);
 
+/* Another speed: 115200 baud / `divisor`. Waits for what is under way. */
+void serial_set_divisor(struct serial *s, uint16_t divisor);
+
 /* Waits as long as the line takes. */
 void serial_write(struct serial *s, const void *bytes, size_t count);
 
