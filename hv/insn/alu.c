@@ -102,3 +102,81 @@ uint64_t alu_negate(unsigned size, uint64_t a, uint64_t *flags)
 {
 	return subtract(size, 0, a & alu_mask(size), 0, flags);
 }
+
+/* ---- Shifts and rotates: bit by bit, as the SDM defines them; they are rare, and counts are small ---- */
+
+/* One step. *carry is CF before and after. */
+static uint64_t shift_once(enum shift_op op, unsigned size, uint64_t a, uint64_t *carry)
+{
+	unsigned top = 8 * size - 1;
+	uint64_t high = a >> top & 1, low = a & 1, old = *carry;
+
+	switch (op) {
+	case SHIFT_ROL: *carry = high; return a << 1 | high;
+	case SHIFT_RCL: *carry = high; return a << 1 | old;
+	case SHIFT_SHL: case SHIFT_SAL: *carry = high; return a << 1;
+	case SHIFT_ROR: *carry = low; return a >> 1 | low << top;
+	case SHIFT_RCR: *carry = low; return a >> 1 | old << top;
+	case SHIFT_SHR: *carry = low; return a >> 1;
+	case SHIFT_SAR: *carry = low; return a >> 1 | high << top;
+	}
+	return a;
+}
+
+/* OF is defined for a count of 1 alone; processors compute it alike for all. */
+static bool shift_overflows(enum shift_op op, unsigned size, uint64_t r, uint64_t carry)
+{
+	uint64_t high = r >> (8 * size - 1) & 1, next = r >> (8 * size - 2) & 1;
+
+	switch (op) {
+	case SHIFT_ROL: case SHIFT_RCL: case SHIFT_SHL: case SHIFT_SAL: return high != carry;
+	case SHIFT_SAR: return false;
+	default: return high != next;
+	}
+}
+
+uint64_t alu_shift(enum shift_op op, unsigned size, uint64_t a, unsigned count, uint64_t *flags)
+{
+	uint64_t carry = *flags & RFLAGS_CF, f = *flags, r = a & alu_mask(size);
+
+	count &= size == 8 ? 63 : 31;
+	if (count == 0)
+		return r;
+	for (unsigned i = 0; i < count; i++)
+		r = shift_once(op, size, r, &carry) & alu_mask(size);
+	f &= ~(RFLAGS_CF | RFLAGS_OF);
+	if (op >= SHIFT_SHL)	/* rotates leave the others */
+		f = (f & ~(RESULT_FLAGS | RFLAGS_AF)) | result_flags(size, r);
+	if (carry)
+		f |= RFLAGS_CF;
+	if (shift_overflows(op, size, r, carry))
+		f |= RFLAGS_OF;
+	*flags = f;
+	return r;
+}
+
+static int64_t to_signed(unsigned size, uint64_t a)
+{
+	unsigned unused = 64 - 8 * size;
+
+	return (int64_t)(a << unused) >> unused;
+}
+
+uint64_t alu_multiply(unsigned size, bool is_signed, uint64_t a, uint64_t b, uint64_t *high, uint64_t *flags)
+{
+	unsigned bits = 8 * size;
+	unsigned __int128 product;
+	uint64_t low;
+	bool overflow;
+
+	if (is_signed)
+		product = (unsigned __int128)((__int128)to_signed(size, a) * to_signed(size, b));
+	else
+		product = (unsigned __int128)(a & alu_mask(size)) * (b & alu_mask(size));
+	low = (uint64_t)product & alu_mask(size);
+	*high = (uint64_t)(product >> bits) & alu_mask(size);
+	overflow = is_signed ? *high != ((uint64_t)(to_signed(size, low) >> 63) & alu_mask(size)) : *high != 0;
+	/* The other flags are undefined; they are set by the low half, as processors do. */
+	*flags = (*flags & ~ALL_FLAGS) | result_flags(size, low) | (overflow ? RFLAGS_CF | RFLAGS_OF : 0);
+	return low;
+}
