@@ -12,7 +12,7 @@
  *     ud-vmx      VMX instructions must give #UD
  *     taskswitch  hardware task switch, which a hypervisor must emulate or refuse; verdict 0 if it was made
  *     hole        reads and writes guest-physical addresses and ports where nothing is, then verdict 0
- *     badcr3      CR3 to memory that doesn't exist: every fetch faults, so a triple fault if all is well
+ *     badcr3      CR3 to memory that doesn't exist: a PC triple-faults, a hypervisor may refuse to go on
  *
  * Exits: the above; I/O instructions for the console.
  * Verdicts: as listed; 2 without a known option.
