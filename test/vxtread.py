@@ -185,31 +185,38 @@ def print_snapshot(t, seq):
         print(f'{name} {r.at[code]:#x}' if not r.known or r.known[code] else f'{name} unknown')
 
 
+def verify(paths):
+    status = 0
+    for path in paths:
+        wrong = Verifier(Trace(path)).run()
+        for offset, what in wrong:
+            print(f'{path}:{offset}: {what}')
+        print(f'{path}: {"BAD" if wrong else "good"}')
+        status |= bool(wrong)
+    return status
+
+
 def main():
     parser = argparse.ArgumentParser(description='An independent reader of vexit traces.')
-    parser.add_argument('trace')
-    parser.add_argument('--records', action='store_true')
-    parser.add_argument('--snapshot', type=int, metavar='SEQ')
-    parser.add_argument('--verify', action='store_true')
+    parser.add_argument('traces', nargs='+', metavar='T.vxt')
+    parser.add_argument('--records', action='store_true', help='one JSON object a line for each record')
+    parser.add_argument('--snapshot', type=int, metavar='SEQ', help='every slot and register at this exit')
+    parser.add_argument('--verify', action='store_true', help='check all that FORMAT.md states')
     args = parser.parse_args()
-    t = Trace(args.trace)
     if args.verify:
-        wrong = Verifier(t).run()
-        for offset, what in wrong:
-            print(f'{args.trace}:{offset}: {what}')
-        if not wrong:
-            print(f'{args.trace}: good')
-        return 1 if wrong else 0
-    if not t.sessions:
-        raise t.damage[0]
-    if args.records:
-        encode = json.JSONEncoder(separators=(',', ':')).encode
-        for r in t.records():
-            sys.stdout.write(encode(r.json(t.session)) + '\n')
-    elif args.snapshot is not None:
-        print_snapshot(t, args.snapshot)
-    else:
-        print_summary(t)
+        return verify(args.traces)
+    for path in args.traces:
+        t = Trace(path)
+        if not t.sessions:
+            raise t.damage[0]
+        if args.records:
+            encode = json.JSONEncoder(separators=(',', ':')).encode
+            for r in t.records():
+                sys.stdout.write(encode(r.json(t.session)) + '\n')
+        elif args.snapshot is not None:
+            print_snapshot(t, args.snapshot)
+        else:
+            print_summary(t)
     return 0
 
 

@@ -135,6 +135,8 @@ class Verifier:
                                   ('exits', c.exits, self.exits), ('last time', c.last_tsc, self.last_tsc),
                                   ('exits by reason', c.reasons, sorted(self.reasons.items())), ('zero', c.zero, 0)):
             self.expect(c.offset, f'closing frame: {what}', got, wanted)
+        for first_step, steps, _, _ in c.missing:
+            self.say(c.offset, f'closing frame: {steps or "an unknown number of"} steps from {first_step} on are missing')
         if c.stop >= len(STOPS):
             self.say(c.offset, f'closing frame: stop {c.stop}')
         s = self.t.session

@@ -1,5 +1,6 @@
 #!/bin/bash
-# What `vexit verify` says of each small bad trace: traces/bad/STATUS-MESSAGE.vxt, written by test/bad.py.
+# What `vexit verify` says of each small bad trace: traces/bad/STATUS-MESSAGE.vxt, written by test/bad.py. And whether the
+# independent reader finds it bad, too.
 #
 # Usage: bad.sh BUILD_DIR
 set -u
@@ -22,6 +23,7 @@ else
 fi
 rm -f "$work.diff"
 
+python3 -B test/vxtread.py --verify traces/bad/*.vxt >"$work/independent" 2>&1
 for trace in traces/bad/*.vxt; do
 	name=$(basename "$trace" .vxt)
 	status=${name%%-*}
@@ -34,6 +36,8 @@ for trace in traces/bad/*.vxt; do
 		echo "not ok $name: $said"
 	elif [ "$status" != 0 ] && ! echo "$said" | grep -q "^vexit: $trace:"; then
 		echo "not ok $name: no file named: $said"
+	elif ! grep -qx "$trace: $([ "$status" = 0 ] && echo good || echo BAD)" "$work/independent"; then
+		echo "not ok $name: vxtread.py says otherwise"
 	else
 		echo "ok $name"
 	fi
