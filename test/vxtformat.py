@@ -188,6 +188,9 @@ class Session:
         self._config(config)
         self._check()
         self.slot = {s.name: i for i, s in enumerate(self.slots) if s.there}
+        for name in ('GUEST_RIP', 'EXIT_REASON', 'EXIT_INSTRUCTION_LEN', 'GUEST_INTERRUPTIBILITY'):
+            if name not in self.slot:
+                raise ValueError(f'no slot {name}')
         self.names = [s.name for s in self.slots] + [None] * (REG0 - len(self.slots)) + list(REGISTERS)
         # What an exit at level touched leaves known: all but what the guest and the exit themselves change.
         self.kept = bytes(int(c >= REG0 or (c < len(self.slots) and self.slots[c].there and

@@ -84,7 +84,7 @@ class Trace:
                 return 'closing', size
             if tag == b'VXH1':
                 return 'header', size + self._packed(self._believe(Header(p, body)))
-        except (struct.error, IndexError, UnicodeDecodeError) as e:
+        except (struct.error, IndexError, ValueError) as e:
             raise TraceError(p, f'frame {tag!r}: {e or "ends early"}') from None
         raise TraceError(p, f'an unexpected frame {tag!r}')
 
