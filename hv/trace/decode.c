@@ -78,6 +78,18 @@ static void find_supported(struct decoder *d)
 			slot_set(d->supported, s->slot_map[i]);
 }
 
+/* The last four bytes are the size of the column of times, which stands before them. */
+static int find_times(struct decoder *d)
+{
+	uint64_t left = (uint64_t)(d->end - d->p), size = left < 4 ? 0 : get_le(d->end - 4, 4);
+
+	if (left < 4 || size > left - 4)
+		return fail(d, NULL, "a column of times at the frame's end");
+	d->times_end = d->end - 4;
+	d->end = d->times = d->times_end - size;
+	return 0;
+}
+
 int decoder_open(struct decoder *d, const struct session *s, const struct frame_header *h, const uint8_t *raw, size_t size)
 {
 	struct reader r = { raw, raw + size, false };
@@ -93,6 +105,7 @@ int decoder_open(struct decoder *d, const struct session *s, const struct frame_
 	d->last_vcpu = 0;
 	d->last_tsc = 0;
 	d->pending = false;
+	d->times_short = false;
 	d->generation++;
 	find_supported(d);
 	for (unsigned i = 0; i < s->cpu_count; i++) {
@@ -104,7 +117,7 @@ int decoder_open(struct decoder *d, const struct session *s, const struct frame_
 	if (r.bad)
 		return fail(d, &r, "a whole keyframe");
 	d->p = r.p;
-	return 0;
+	return find_times(d);
 }
 
 /* ---- items ---- */
@@ -278,7 +291,7 @@ static int read_checks(struct decoder *d, struct reader *r)
 	return r->bad ? fail(d, r, "a whole effects section") : 0;
 }
 
-static int read_effects(struct decoder *d, struct reader *r, const struct vcpu *v)
+static int read_effects(struct decoder *d, struct reader *r, struct vcpu *v)
 {
 	struct step *s = &d->step;
 	unsigned result = (unsigned)read_le(r, 1);
@@ -299,29 +312,28 @@ static int read_effects(struct decoder *d, struct reader *r, const struct vcpu *
 	return read_checks(d, r);
 }
 
-static int read_notes(struct decoder *d, struct reader *r, const struct vcpu *v)
-{
-	struct step *s = &d->step;
-
-	s->handler_cycles = read_varint(r);
-	s->tsc_entry = d->entry_tsc[v->index] + read_signed(r);
-	s->tracer_cycles = read_varint(r);
-	return r->bad ? fail(d, r, "a whole notes section") : 0;
-}
-
 /* ---- the record ---- */
+
+/* What is remembered under a key: nothing, and zeros, when the frame begins. */
+static struct memo *memo_at(struct decoder *d, enum memo_section section, unsigned index)
+{
+	struct memo *m = &d->memo[section][index];
+
+	if (m->generation != d->generation) {
+		m->generation = d->generation;
+		m->size = 0;
+		m->time = 0;
+		m->notes[0] = m->notes[1] = m->notes[2] = 0;
+	}
+	return m;
+}
 
 typedef int section_read(struct decoder *d, struct reader *r, struct vcpu *v);
 
-static int snapshot_section(struct decoder *d, struct reader *r, struct vcpu *v) { return read_snapshot(d, r, v); }
-static int effects_section(struct decoder *d, struct reader *r, struct vcpu *v) { return read_effects(d, r, v); }
-static int notes_section(struct decoder *d, struct reader *r, struct vcpu *v) { return read_notes(d, r, v); }
-
 /* A section from the record, which is then remembered, or the remembered one again. */
-static inline int read_section(struct decoder *d, struct reader *r, struct vcpu *v, enum memo_section section,
-			       unsigned index, bool present, section_read *read)
+static inline int read_section(struct decoder *d, struct reader *r, struct vcpu *v, struct memo *m, bool present,
+			       section_read *read)
 {
-	struct memo *m = memo_in_frame(&d->memo[section][index], d->generation);
 	const uint8_t *start = r->p;
 	size_t size;
 
@@ -343,15 +355,32 @@ static inline int read_section(struct decoder *d, struct reader *r, struct vcpu 
 	return 0;
 }
 
-static uint64_t read_time(struct decoder *d, struct reader *r, enum memo_section section, unsigned index, bool present)
+static uint64_t next_time(struct decoder *d)
 {
-	struct memo *m = memo_in_frame(&d->memo[section][index], d->generation);
-	uint64_t time = m->time;
+	struct reader r = { d->times, d->times_end, false };
+	uint64_t value = read_signed(&r);
 
+	d->times = r.p;
+	d->times_short |= r.bad;
+	return value;
+}
+
+static uint64_t read_time(struct decoder *d, struct memo *m, bool present)
+{
 	if (present)
-		time += read_signed(r);
-	m->time = time;
-	return d->last_tsc + time;
+		m->time += next_time(d);
+	return d->last_tsc + m->time;
+}
+
+static void read_notes(struct decoder *d, const struct vcpu *v, struct memo *m, bool present)
+{
+	struct step *s = &d->step;
+
+	for (unsigned i = 0; present && i < 3; i++)
+		m->notes[i] += next_time(d);
+	s->handler_cycles = m->notes[0];
+	s->tsc_entry = d->entry_tsc[v->index] + m->notes[1];
+	s->tracer_cycles = m->notes[2];
 }
 
 static int read_insn(struct decoder *d, struct reader *r)
@@ -368,38 +397,37 @@ static int read_insn(struct decoder *d, struct reader *r)
 
 static int read_exit(struct decoder *d, struct reader *r, struct vcpu *v, unsigned head)
 {
-	unsigned snapshot = memo_index(v->vmcs[VMCS_GUEST_RIP], 0), index, reason;
+	struct memo *m = memo_at(d, MEMO_SNAPSHOT, memo_index(v->vmcs[VMCS_GUEST_RIP], 0));
 
-	v->tsc = d->step.tsc = read_time(d, r, MEMO_SNAPSHOT, snapshot, head & RECORD_TIME);
+	v->tsc = d->step.tsc = read_time(d, m, head & RECORD_TIME);
 	if (d->session->level == TRACE_TOUCHED)
 		forget_volatile(d, v);
-	if (read_section(d, r, v, MEMO_SNAPSHOT, snapshot, head & RECORD_SNAPSHOT, snapshot_section) < 0)
+	if (read_section(d, r, v, m, head & RECORD_SNAPSHOT, read_snapshot) < 0)
 		return -1;
 	if (d->exits_left-- == 0)
 		return fail(d, r, "no more exits than the header says");
 	d->step.seq = d->last_seq[v->index] = d->next_seq++;
 	if (head & RECORD_UNFINISHED)
 		return 0;
-	reason = v->vmcs[VMCS_EXIT_REASON] & EXIT_REASON_BASIC;
-	index = memo_index(v->vmcs[VMCS_GUEST_RIP], reason);
-	if (read_section(d, r, v, MEMO_EFFECTS, index, head & RECORD_EFFECTS, effects_section) < 0 ||
-	    read_section(d, r, v, MEMO_NOTES, index, head & RECORD_NOTES, notes_section) < 0)
+	m = memo_at(d, MEMO_EFFECTS, memo_index(v->vmcs[VMCS_GUEST_RIP], v->vmcs[VMCS_EXIT_REASON] & EXIT_REASON_BASIC));
+	if (read_section(d, r, v, m, head & RECORD_EFFECTS, read_effects) < 0)
 		return -1;
+	read_notes(d, v, m, head & RECORD_NOTES);
 	return head & RECORD_INSN ? read_insn(d, r) : 0;
 }
 
 static int read_entry_step(struct decoder *d, struct reader *r, struct vcpu *v, unsigned head)
 {
-	unsigned index = memo_index(v->vmcs[VMCS_GUEST_RIP], MEMO_SALT_ENTRY);
+	struct memo *m = memo_at(d, MEMO_EFFECTS, memo_index(v->vmcs[VMCS_GUEST_RIP], MEMO_SALT_ENTRY));
 
-	v->tsc = d->step.tsc = read_time(d, r, MEMO_EFFECTS, index, head & RECORD_TIME);
+	v->tsc = d->step.tsc = read_time(d, m, head & RECORD_TIME);
 	d->step.seq = d->last_seq[v->index];
 	d->entry_tsc[v->index] = v->tsc;
 	if (head & RECORD_SNAPSHOT && read_snapshot(d, r, v) < 0)
 		return -1;
 	if (head & RECORD_UNFINISHED)
 		return 0;
-	return read_section(d, r, v, MEMO_EFFECTS, index, head & RECORD_EFFECTS, effects_section);
+	return read_section(d, r, v, m, head & RECORD_EFFECTS, read_effects);
 }
 
 void decoder_finish(struct decoder *d)
@@ -462,8 +490,8 @@ int decoder_next(struct decoder *d)
 		return -1;
 	decoder_finish(d);
 	if (d->steps_left == 0) {
-		if (d->p != d->end)
-			return fail(d, &r, "the end of the frame after its last record");
+		if (d->p != d->end || d->times != d->times_end)
+			return fail(d, &r, "the end of records and times after the last record");
 		return d->exits_left ? fail(d, &r, "as many exits as the header says") : 0;
 	}
 	head = (unsigned)read_le(&r, 1);
@@ -476,8 +504,8 @@ int decoder_next(struct decoder *d)
 	error = d->step.kind == STEP_EXIT ? read_exit(d, &r, v, head) : read_entry_step(d, &r, v, head);
 	if (error)
 		return -1;
-	if (r.bad)
-		return fail(d, &r, "a whole record");
+	if (r.bad || d->times_short)
+		return fail(d, &r, r.bad ? "a whole record" : "a time in the frame's column");
 	d->last_tsc = d->step.tsc;
 	d->p = r.p;
 	d->steps_left--;

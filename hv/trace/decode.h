@@ -10,9 +10,20 @@
 
 #include "encode.h"
 
+enum memo_section { MEMO_SNAPSHOT, MEMO_EFFECTS, MEMO_SECTIONS };
+
+struct memo {				/* what was last put under a key, in this frame */
+	uint32_t generation;		/* of other frames: no section, and zeros */
+	uint32_t size;			/* 0: no section, or one that was too long */
+	uint64_t time;			/* of the last record of this key, from the record before it */
+	uint64_t notes[3];		/* MEMO_EFFECTS of exits */
+	uint8_t bytes[MEMO_BYTES];
+};
+
 struct decoder {
 	const struct session *session;
-	const uint8_t *raw, *p, *end;
+	const uint8_t *raw, *p, *end;	/* `end`: of the records */
+	const uint8_t *times, *times_end;
 	uint32_t steps_left;
 	uint64_t next_step, next_seq;
 	uint64_t last_seq[VM_MAX_CPUS];	/* each vCPU's last exit in this frame, SEQ_NONE before */
@@ -20,6 +31,7 @@ struct decoder {
 	uint64_t last_tsc;
 	uint64_t entry_tsc[VM_MAX_CPUS];
 	bool pending;			/* step.effects aren't in place yet */
+	bool times_short;		/* a record wanted more of the column than there is */
 	uint32_t exits_left;
 	uint64_t supported[VMCS_WORDS];	/* this build's slots that the trace has */
 	struct vcpu cpu[VM_MAX_CPUS];

@@ -1,44 +1,20 @@
 /*
  * encode.c: one step → one record, appended to the open frame. Called by metal in the order that encode.h gives.
  *
- * A record is a head byte and up to three sections. A section that equals the last one written under the same key is left
- * out: guests run in loops, and the same exit at the same place mostly changes the same things by the same amounts.
- * Hot: a CPUID exit passes here once as exit and once as entry step, so copies are by words, not by REP MOVS.
+ * Guests run in loops, and the same exit at the same place mostly changes the same things by the same amounts. So what a step
+ * changed is first compared, as facts, with the last step under the same key; only if it differs it becomes bytes.
+ *
+ * A record must cost as many instructions whether its times were predicted or not: its cost is part of the next time, and
+ * a prediction that fails would make the next one fail, for ever. Hence the column of times, which becomes bytes when the frame
+ * closes.
  */
 #include "bytes.h"
 #include "encode.h"
 #include "record.h"
 
+#define NOTHING UINT32_MAX	/* an echo's item_count: a section that can't be repeated */
+
 /* ---- small helpers ---- */
-
-static inline void copy_words(uint8_t *to, const uint8_t *from, uint32_t size)
-{
-	uint64_t word;
-
-	for (uint32_t i = 0; i < size; i += 8) {	/* may copy up to 7 bytes more: buffers are padded */
-		__builtin_memcpy(&word, from + i, 8);
-		__builtin_memcpy(to + i, &word, 8);
-	}
-}
-
-/* `size` bytes are the same; both buffers are readable up to the next multiple of 8, and the rest is masked. */
-static inline bool same_words(const uint8_t *a, const uint8_t *b, uint32_t size)
-{
-	uint64_t x, y;
-	uint32_t i = 0;
-
-	for (; i + 8 <= size; i += 8) {
-		__builtin_memcpy(&x, a + i, 8);
-		__builtin_memcpy(&y, b + i, 8);
-		if (x != y)
-			return false;
-	}
-	if (i == size)
-		return true;
-	__builtin_memcpy(&x, a + i, 8);
-	__builtin_memcpy(&y, b + i, 8);
-	return (x ^ y) << (64 - 8 * (size - i)) == 0;
-}
 
 static inline uint64_t slot_before(const struct vcpu *v, enum vmcs_slot slot)
 {
@@ -88,6 +64,7 @@ void encoder_open(struct encoder *e, uint8_t *raw, uint32_t cap, const struct vc
 	e->generation++;
 	e->last_vcpu = 0;
 	e->last_tsc = 0;
+	e->time_count = 0;
 	for (unsigned i = 0; i < vm->config.cpu_count; i++)
 		p = put_base(p, &cpus[i], e->supported, e->entry_tsc[i]);
 	p = put_vm(p, vm);
@@ -99,12 +76,26 @@ void encoder_open(struct encoder *e, uint8_t *raw, uint32_t cap, const struct vc
 	e->open = true;
 }
 
+/* The column of times goes behind the records, its size behind it. */
+static void put_times(struct encoder *e)
+{
+	uint8_t *start = e->raw + e->raw_size, *p = start;
+
+	for (uint32_t i = 0; i < e->time_count; i++)
+		p = put_signed(p, e->times[i]);
+	p = put_le(p, (uint64_t)(p - start), 4);
+	e->raw_size = (uint32_t)(p - e->raw);
+}
+
 bool encoder_close(struct encoder *e, uint64_t session, struct frame_header *out)
 {
-	if (!e->open || e->header.steps == 0)
+	if (!e->open || e->next_step == e->header.first_step)
 		return false;
+	put_times(e);
 	*out = e->header;
 	out->session = session;
+	out->steps = (uint32_t)(e->next_step - e->header.first_step);
+	out->exits = (uint32_t)(e->next_seq - e->header.first_seq);
 	out->raw_size = e->raw_size;
 	out->last_tsc = e->last_tsc;
 	e->next_frame++;
@@ -121,7 +112,7 @@ void encoder_begin(struct encoder *e, const struct vcpu *v, enum step_kind kind)
 	e->previous_wake_at = v->wake_at;
 	e->previous_deadline = v->deadline;
 	e->crossing_count = 0;
-	e->snap_size = 0;
+	e->item_count = 0;
 	e->cross_size = 0;
 	e->known_count = 0;
 	e->insn_len = 0;
@@ -227,90 +218,196 @@ void encoder_note_insn(struct encoder *e, const struct vcpu *v, const uint8_t *b
 	memcpy(e->insn, bytes, e->insn_len);
 }
 
-/* ---- sections ---- */
+/* ---- times ---- */
 
-/* Append a section unless it equals the one remembered under `index`: gives `bit` if it was appended. */
-static unsigned put_section(struct encoder *e, uint8_t **raw, enum memo_section section, unsigned index,
-			    const uint8_t *bytes, uint32_t size, unsigned bit)
+/* Append `value` to the column if it isn't 0: gives `bit` then. In the same instructions either way. */
+static inline unsigned push_time(struct encoder *e, uint64_t value, unsigned bit)
 {
-	struct memo *m = memo_in_frame(&e->memo[section][index], e->generation);
+	e->times[e->time_count] = value;
+	e->time_count += value != 0;
+	return value ? bit : 0;
+}
 
-	if (m->size == size && same_words(m->bytes, bytes, size))
-		return 0;
-	m->size = 0;
-	if (size <= MEMO_BYTES) {
-		m->size = size;
-		copy_words(m->bytes, bytes, size);
-		copy_words(*raw, bytes, size);
-	} else {
-		memcpy(*raw, bytes, size);
+static inline unsigned push_notes(struct encoder *e, uint64_t *memo, uint64_t handler, uint64_t entered, uint64_t tracer)
+{
+	uint64_t *to = e->times + e->time_count, differs;
+
+	to[0] = handler - memo[0];
+	to[1] = entered - memo[1];
+	to[2] = tracer - memo[2];
+	differs = to[0] | to[1] | to[2];
+	memo[0] = handler;
+	memo[1] = entered;
+	memo[2] = tracer;
+	e->time_count += differs ? 3 : 0;
+	return differs ? RECORD_NOTES : 0;
+}
+
+/* ---- items and echoes ---- */
+
+static inline bool same_items(const struct item *a, const struct item *b, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		if (a[i].code != b[i].code || a[i].delta != b[i].delta)
+			return false;
+	return true;
+}
+
+static uint8_t *put_items(uint8_t *p, const struct item *items, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		*p++ = (uint8_t)items[i].code;
+		p = put_signed(p, items[i].delta);
 	}
-	*raw += size;
-	return bit;
+	*p++ = ITEM_END;
+	return p;
 }
 
-/* Time of this step from the record before, as a difference to what the memo has. */
-static unsigned put_time(struct encoder *e, uint8_t **raw, enum memo_section section, unsigned index)
+static void copy_items(struct item *to, const struct item *from, uint32_t count)
 {
-	struct memo *m = memo_in_frame(&e->memo[section][index], e->generation);
-	uint64_t predicted = m->time;
-
-	m->time = e->time;
-	if (e->time == predicted)
-		return 0;
-	*raw = put_signed(*raw, e->time - predicted);
-	return RECORD_TIME;
+	for (uint32_t i = 0; i < count; i++)
+		to[i] = from[i];
 }
 
-static inline uint8_t *put_item(uint8_t *p, unsigned code, uint64_t delta)
+static inline struct snapshot_echo *snapshot_echo(struct encoder *e, unsigned index)
 {
-	*p++ = (uint8_t)code;
-	return put_signed(p, delta);
+	struct snapshot_echo *m = &e->snapshots[index];
+
+	if (__builtin_expect(m->generation != e->generation, 0)) {
+		m->generation = e->generation;
+		m->item_count = NOTHING;
+		m->time = 0;
+	}
+	return m;
 }
+
+static inline struct effects_echo *effects_echo(struct encoder *e, unsigned index)
+{
+	struct effects_echo *m = &e->effects_echoes[index];
+
+	if (__builtin_expect(m->generation != e->generation, 0)) {
+		m->generation = e->generation;
+		m->item_count = NOTHING;
+		m->time = 0;
+		m->notes[0] = m->notes[1] = m->notes[2] = 0;
+	}
+	return m;
+}
+
+static __attribute__((noinline, cold)) uint8_t *put_snapshot(struct encoder *e, struct snapshot_echo *m, uint8_t *p)
+{
+	m->item_count = NOTHING;
+	if (e->item_count <= ECHO_ITEMS) {
+		m->item_count = e->item_count;
+		copy_items(m->items, e->items, e->item_count);
+	}
+	return put_items(p, e->items, e->item_count);
+}
+
+/* ---- effects ---- */
+
+struct effects {			/* of one step, before they are bytes */
+	uint64_t head[3];		/* action or result, and counts; differences of wake_at and deadline */
+	uint64_t checks[2];		/* which devices; the first eight's check bytes */
+	bool too_many;			/* check bytes for an echo */
+	struct item *end;		/* of e->effects */
+};
 
 /* A slot that the record predicts: an item only if the prediction failed. */
-static inline uint8_t *put_predicted(uint8_t *p, const struct vcpu *v, enum vmcs_slot slot, uint64_t predicted)
+static inline struct item *add_predicted(struct item *to, const struct vcpu *v, enum vmcs_slot slot, uint64_t predicted)
 {
-	return v->vmcs[slot] == predicted ? p : put_item(p, slot, v->vmcs[slot] - predicted);
+	if (__builtin_expect(v->vmcs[slot] != predicted, 0))
+		*to++ = (struct item){ slot, v->vmcs[slot] - predicted };
+	return to;
 }
 
 /* Dirty slots (but for those in `except`) and registers that have another value than before. */
-static uint8_t *put_dirty(uint8_t *p, const struct vcpu *v, const uint64_t except[VMCS_WORDS])
+static inline struct item *add_dirty(struct item *to, const struct vcpu *v, const uint64_t except[VMCS_WORDS])
 {
 	for (unsigned word = 0; word < VMCS_WORDS; word++) {
 		for (uint64_t set = v->dirty[word] & ~except[word]; set; set &= set - 1) {
 			unsigned slot = word * 64 + (unsigned)__builtin_ctzll(set);
 
 			if (v->vmcs[slot] != v->vmcs_before[slot])
-				p = put_item(p, slot, v->vmcs[slot] - v->vmcs_before[slot]);
+				*to++ = (struct item){ slot, v->vmcs[slot] - v->vmcs_before[slot] };
 		}
 	}
 	for (uint32_t set = v->gpr_dirty; set; set &= set - 1) {
 		unsigned reg = (unsigned)__builtin_ctz(set);
 
 		if (v->gpr[reg] != v->gpr_before[reg])
-			p = put_item(p, ITEM_GPR + reg, v->gpr[reg] - v->gpr_before[reg]);
+			*to++ = (struct item){ ITEM_GPR + reg, v->gpr[reg] - v->gpr_before[reg] };
 	}
-	return p;
+	return to;
 }
 
-static uint8_t *put_crossings(struct encoder *e, uint8_t *p)
+static __attribute__((noinline)) void add_checks(struct effects *f, struct vm *vm)
 {
-	p = put_varint(p, e->crossing_count);
-	if (e->cross_size <= 64)
-		copy_words(p, e->cross, e->cross_size);
-	else
-		memcpy(p, e->cross, e->cross_size);
-	return p + e->cross_size;
+	unsigned n = 0;
+
+	f->checks[0] = vm->touched;
+	f->checks[1] = 0;
+	for (uint64_t set = vm->touched; set && n < 8; set &= set - 1, n++)
+		f->checks[1] |= (uint64_t)vm_check(vm, (unsigned)__builtin_ctzll(set)) << 8 * n;
+	f->too_many = n == 8;
 }
 
-static uint8_t *put_checks(uint8_t *p, struct vm *vm)
+static uint8_t *put_checks(uint8_t *p, const struct vm *vm)
 {
 	p = put_varint(p, vm->touched);
 	for (uint64_t set = vm->touched; set; set &= set - 1)
 		*p++ = vm_check(vm, (unsigned)__builtin_ctzll(set));
-	vm->touched = 0;
 	return p;
+}
+
+static inline bool same_effects(const struct encoder *e, const struct effects_echo *m, const struct effects *f, uint32_t count)
+{
+	return m->item_count == count && m->head[0] == f->head[0] && m->head[1] == f->head[1] && m->head[2] == f->head[2] &&
+	       m->checks[0] == f->checks[0] && m->checks[1] == f->checks[1] && same_items(m->items, e->effects, count) &&
+	       (e->cross_size == 0 || memcmp(m->crossings, e->cross, e->cross_size) == 0);
+}
+
+static __attribute__((noinline, cold)) uint8_t *put_effects(struct encoder *e, struct effects_echo *m, const struct effects *f,
+							   const struct vm *vm, uint8_t *p)
+{
+	uint32_t count = (uint32_t)(f->end - e->effects);
+	const uint8_t *start = p;
+
+	*p++ = (uint8_t)f->head[0];
+	if (e->kind == STEP_ENTRY) {
+		p = put_signed(p, f->head[1]);
+		p = put_signed(p, f->head[2]);
+	}
+	p = put_varint(p, e->crossing_count);
+	memcpy(p, e->cross, e->cross_size);
+	p = put_items(p + e->cross_size, e->effects, count);
+	p = put_checks(p, vm);
+	m->item_count = NOTHING;
+	if (p - start <= MEMO_BYTES && count <= ECHO_ITEMS && !f->too_many) {
+		m->item_count = count;
+		memcpy(m->head, f->head, sizeof(m->head));
+		memcpy(m->checks, f->checks, sizeof(m->checks));
+		memcpy(m->crossings, e->cross, e->cross_size);
+		copy_items(m->items, e->effects, count);
+	}
+	return p;
+}
+
+/* The effects section, unless it repeats the one before. The record's place is *raw. */
+static inline unsigned end_effects(struct encoder *e, struct effects_echo *m, struct effects *f, struct vm *vm, uint8_t **raw)
+{
+	f->checks[0] = f->checks[1] = 0;
+	if (vm->touched)
+		add_checks(f, vm);
+	/* The kind, too: an exit's and an entry step's sections of equal facts are different bytes. */
+	f->head[0] |= (uint64_t)e->kind << 24 | (uint64_t)e->crossing_count << 8 | (uint64_t)e->cross_size << 32;
+	if (__builtin_expect(same_effects(e, m, f, (uint32_t)(f->end - e->effects)), 1)) {
+		vm->touched = 0;
+		return 0;
+	}
+	*raw = put_effects(e, m, f, vm, *raw);
+	vm->touched = 0;
+	return RECORD_EFFECTS;
 }
 
 #define SLOT_BIT(slot, word) ((slot) / 64 == (word) ? UINT64_C(1) << (slot) % 64 : 0)
@@ -322,15 +419,16 @@ static const uint64_t entry_predicted[VMCS_WORDS] = { ENTRY_BITS(0), ENTRY_BITS(
 
 /* ---- the record ---- */
 
-/* Room for the head byte and vCPU; gives where time and sections go. */
-static uint8_t *begin_record(struct encoder *e, const struct vcpu *v, unsigned *head)
+/* Room for the head byte and vCPU; gives where sections go. */
+static inline uint8_t *begin_record(struct encoder *e, const struct vcpu *v, unsigned *head)
 {
 	uint8_t *p = e->raw + e->raw_size + 1;
 
-	if (e->header.steps == 0)
+	if (__builtin_expect(e->last_tsc == 0, 0)) {
 		e->header.first_tsc = v->tsc;
-	e->time = v->tsc - e->last_tsc;
-	if (v->index != e->last_vcpu) {
+		e->header.vcpus |= 1u << v->index;
+	}
+	if (__builtin_expect(v->index != e->last_vcpu, 0)) {
 		*head |= RECORD_VCPU;
 		*p++ = (uint8_t)v->index;
 		e->last_vcpu = v->index;
@@ -339,55 +437,55 @@ static uint8_t *begin_record(struct encoder *e, const struct vcpu *v, unsigned *
 	return p;
 }
 
-static void end_record(struct encoder *e, const struct vcpu *v, unsigned head, uint8_t *p)
+static inline void end_record(struct encoder *e, const struct vcpu *v, unsigned head, uint8_t *p)
 {
 	e->raw[e->raw_size] = (uint8_t)head;
 	e->raw_size = (uint32_t)(p - e->raw);
 	e->last_tsc = v->tsc;
-	e->header.steps++;
-	e->header.vcpus |= 1u << v->index;
 	e->next_step++;
 }
 
-static void count_exit(struct encoder *e, unsigned reason)
+static inline void count_exit(struct encoder *e, unsigned reason)
 {
 	e->next_seq++;
-	e->header.exits++;
 	e->header.reasons[reason / 64 & 1] |= UINT64_C(1) << reason % 64;
 	e->reasons[reason % CLOSING_REASONS]++;
+}
+
+/* Time of the record from the one before, as a difference to the last one under this key. */
+static inline unsigned end_time(struct encoder *e, const struct vcpu *v, uint64_t *memo)
+{
+	uint64_t time = v->tsc - e->last_tsc, difference = time - *memo;
+
+	*memo = time;
+	return push_time(e, difference, RECORD_TIME);
 }
 
 void encoder_end_exit(struct encoder *e, struct vcpu *v, struct vm *vm, enum exit_action action,
 		      uint64_t tsc_entry, uint64_t handler_cycles, uint64_t tracer_cycles)
 {
-	unsigned head = STEP_EXIT, snapshot = memo_index(e->key_rip, 0);
+	unsigned head = STEP_EXIT, reason = slot_before(v, VMCS_EXIT_REASON) & EXIT_REASON_BASIC;
 	uint64_t rip = slot_before(v, VMCS_GUEST_RIP), blocking = slot_before(v, VMCS_GUEST_INTERRUPTIBILITY);
-	unsigned reason = slot_before(v, VMCS_EXIT_REASON) & EXIT_REASON_BASIC, index = memo_index(rip, reason);
-	uint8_t *p = begin_record(e, v, &head), *s = e->section;
+	struct snapshot_echo *snapshot = snapshot_echo(e, memo_index(e->key_rip, 0));
+	struct effects_echo *m = effects_echo(e, memo_index(rip, reason));
+	struct effects f = { .head = { action } };	/* the rest is 0 */
+	uint8_t *p = begin_record(e, v, &head);
 
-	head |= put_time(e, &p, MEMO_SNAPSHOT, snapshot);
-	e->snap[e->snap_size++] = ITEM_END;
-	head |= put_section(e, &p, MEMO_SNAPSHOT, snapshot, e->snap, e->snap_size, RECORD_SNAPSHOT);
-
-	*s++ = (uint8_t)action;
-	s = put_crossings(e, s);
+	head |= end_time(e, v, &snapshot->time);
+	if (snapshot->item_count != e->item_count || !same_items(snapshot->items, e->items, e->item_count)) {
+		head |= RECORD_SNAPSHOT;
+		p = put_snapshot(e, snapshot, p);
+	}
 	if (action == ACTION_RETIRE) {
 		rip += slot_before(v, VMCS_EXIT_INSTRUCTION_LEN);
 		blocking &= ~(uint64_t)(BLOCKING_STI | BLOCKING_MOV_SS);
 	}
-	s = put_predicted(s, v, VMCS_GUEST_RIP, rip);
-	s = put_predicted(s, v, VMCS_GUEST_INTERRUPTIBILITY, blocking);
-	s = put_dirty(s, v, exit_predicted);
-	*s++ = ITEM_END;
-	s = put_checks(s, vm);
-	head |= put_section(e, &p, MEMO_EFFECTS, index, e->section, (uint32_t)(s - e->section), RECORD_EFFECTS);
-
-	s = put_varint(e->section, handler_cycles);
-	s = put_signed(s, tsc_entry - e->entry_tsc[v->index]);
-	s = put_varint(s, tracer_cycles);
-	head |= put_section(e, &p, MEMO_NOTES, index, e->section, (uint32_t)(s - e->section), RECORD_NOTES);
-
-	if (e->insn_len) {
+	f.end = add_predicted(e->effects, v, VMCS_GUEST_RIP, rip);
+	f.end = add_predicted(f.end, v, VMCS_GUEST_INTERRUPTIBILITY, blocking);
+	f.end = add_dirty(f.end, v, exit_predicted);
+	head |= end_effects(e, m, &f, vm, &p);
+	head |= push_notes(e, m->notes, handler_cycles, tsc_entry - e->entry_tsc[v->index], tracer_cycles);
+	if (__builtin_expect(e->insn_len, 0)) {
 		head |= RECORD_INSN;
 		*p++ = e->insn_len;
 		memcpy(p, e->insn, e->insn_len);
@@ -399,43 +497,36 @@ void encoder_end_exit(struct encoder *e, struct vcpu *v, struct vm *vm, enum exi
 
 void encoder_end_entry(struct encoder *e, struct vcpu *v, struct vm *vm)
 {
-	unsigned head = STEP_ENTRY, index = memo_index(e->key_rip, MEMO_SALT_ENTRY);
+	unsigned head = STEP_ENTRY;
 	uint64_t timer = slot_before(v, VMCS_PREEMPTION_TIMER_VALUE);
-	uint8_t *p = begin_record(e, v, &head), *s = e->section;
+	struct effects_echo *m = effects_echo(e, memo_index(e->key_rip, MEMO_SALT_ENTRY));
+	struct effects f = { .head = { v->entry, v->wake_at - e->previous_wake_at, v->deadline - e->previous_deadline } };
+	uint8_t *p = begin_record(e, v, &head);
 
-	head |= put_time(e, &p, MEMO_EFFECTS, index);
-	if (e->snap_size) {
+	head |= end_time(e, v, &m->time);
+	if (__builtin_expect(e->item_count, 0)) {
 		head |= RECORD_SNAPSHOT;
-		e->snap[e->snap_size++] = ITEM_END;
-		memcpy(p, e->snap, e->snap_size);
-		p += e->snap_size;
+		p = put_items(p, e->items, e->item_count);
 	}
-	*s++ = (uint8_t)v->entry;
-	s = put_signed(s, v->wake_at - e->previous_wake_at);
-	s = put_signed(s, v->deadline - e->previous_deadline);
-	s = put_crossings(e, s);
 	if (v->entry == ENTRY_ENTER)
 		timer = vm_preemption_timer(&vm->config, v->deadline, v->tsc);
-	s = put_predicted(s, v, VMCS_PREEMPTION_TIMER_VALUE, timer);
-	s = put_dirty(s, v, entry_predicted);
-	*s++ = ITEM_END;
-	s = put_checks(s, vm);
-	head |= put_section(e, &p, MEMO_EFFECTS, index, e->section, (uint32_t)(s - e->section), RECORD_EFFECTS);
+	f.end = add_predicted(e->effects, v, VMCS_PREEMPTION_TIMER_VALUE, timer);
+	f.end = add_dirty(f.end, v, entry_predicted);
+	head |= end_effects(e, m, &f, vm, &p);
 	end_record(e, v, head, p);
 	e->entry_tsc[v->index] = v->tsc;
 }
 
 void encoder_end_unfinished(struct encoder *e, struct vcpu *v)
 {
-	unsigned head = e->kind | RECORD_UNFINISHED, index = memo_index(e->key_rip, e->kind == STEP_ENTRY ? MEMO_SALT_ENTRY : 0);
-	enum memo_section timed = e->kind == STEP_ENTRY ? MEMO_EFFECTS : MEMO_SNAPSHOT;
+	unsigned head = e->kind | RECORD_UNFINISHED;
+	uint64_t *time = e->kind == STEP_ENTRY ? &effects_echo(e, memo_index(e->key_rip, MEMO_SALT_ENTRY))->time :
+						 &snapshot_echo(e, memo_index(e->key_rip, 0))->time;
 	uint8_t *p = begin_record(e, v, &head);
 
-	head |= put_time(e, &p, timed, index) | RECORD_SNAPSHOT;
-	e->snap[e->snap_size++] = ITEM_END;
-	memcpy(p, e->snap, e->snap_size);
-	end_record(e, v, head, p + e->snap_size);
+	head |= end_time(e, v, time) | RECORD_SNAPSHOT;
+	end_record(e, v, head, put_items(p, e->items, e->item_count));
 	e->header.flags |= HEADER_UNFINISHED;
 	if (e->kind == STEP_EXIT)
-		count_exit(e, v->vmcs[VMCS_EXIT_REASON] & EXIT_REASON_BASIC);
+		count_exit(e, slot_before(v, VMCS_EXIT_REASON) & EXIT_REASON_BASIC);
 }

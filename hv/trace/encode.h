@@ -16,36 +16,48 @@
 #include "frame.h"
 #include "step.h"
 
+/* A frame is closed at FRAME_RAW_BOUND, a time counting as four bytes; a step adds four times at most. */
+#define TIMES_MAX	(FRAME_RAW_BOUND / 4 + 8)
+#define FRAME_RAW_CAP	(FRAME_RAW_BOUND + KEYFRAME_MAX + STEP_RAW_MAX + 10 * TIMES_MAX + 8)
+_Static_assert(FRAME_RAW_CAP <= FRAME_RAW_MAX, "no frame is refused for its size");
+
 #define MEMO_BITS	9
-#define MEMO_ENTRIES	(1u << MEMO_BITS) /* per section */
+#define MEMO_ENTRIES	(1u << MEMO_BITS) /* per table */
 #define MEMO_BYTES	48		/* longer sections aren't remembered */
 #define SEEN_ENTRIES	1024
-enum memo_section { MEMO_SNAPSHOT, MEMO_EFFECTS, MEMO_NOTES, MEMO_SECTIONS };
 
-struct memo {				/* the last section that was written under a key, in this frame */
-	uint32_t generation;		/* entries of other frames are empty */
-	uint32_t size;			/* 0: the last one was too long */
-	uint64_t time;			/* of the record whose section this is, from the record before it */
-	uint8_t bytes[MEMO_BYTES + 8];
-};
-
-/* The entry of a section: both sides of the codec find it by the same two values. */
+/* The entry of a memo table: both sides of the codec find it by the same two values. */
 static inline unsigned memo_index(uint64_t rip, uint64_t salt)
 {
 	return (rip ^ salt << 48) * UINT64_C(0x9e3779b97f4a7c15) >> (64 - MEMO_BITS);
 }
 #define MEMO_SALT_ENTRY 0x1000		/* an exit's salt is its basic reason */
 
-/* A memo as it is in this frame: empty and without a time, if nothing was put there yet. Both sides look at memos only so. */
-static inline struct memo *memo_in_frame(struct memo *m, uint32_t generation)
-{
-	if (m->generation != generation) {
-		m->generation = generation;
-		m->size = 0;
-		m->time = 0;
-	}
-	return m;
-}
+struct item {				/* a changed slot or register, before it is bytes */
+	uint64_t code, delta;
+};
+
+/*
+ * What was last written under a key, in this frame. The encoder compares facts, not bytes: a step like the one before under
+ * its key is never turned into bytes at all.
+ */
+#define ECHO_ITEMS	14
+struct snapshot_echo {
+	uint32_t generation;		/* of the frame; of another frame: nothing */
+	uint32_t item_count;		/* UINT32_MAX: nothing that can be repeated */
+	uint64_t time;
+	struct item items[ECHO_ITEMS];
+};
+struct effects_echo {
+	uint32_t generation;
+	uint32_t item_count;		/* as above */
+	uint64_t time;
+	uint64_t notes[3];
+	uint64_t head[3];		/* action or result, counts; wake_at, deadline */
+	uint64_t checks[2];		/* which devices, check bytes */
+	uint8_t crossings[MEMO_BYTES];
+	struct item items[ECHO_ITEMS];
+};
 
 struct encoder {
 	uint64_t supported[VMCS_WORDS];	/* the slots this machine has: set once, before the first frame */
@@ -53,33 +65,41 @@ struct encoder {
 	uint8_t *raw;
 	uint32_t raw_size, raw_cap;
 	bool open;
+	bool overflow;			/* a step crossed the bounds of world.h: a bug in the core; metal panics */
 	uint32_t generation;
-	struct frame_header header;	/* ranges, counts, sets so far */
 	uint32_t last_vcpu;
+	uint32_t time_count;
 	uint64_t last_tsc;
+	struct frame_header header;	/* ranges and sets so far */
 	/* counters over all frames */
 	uint64_t next_step, next_seq, next_frame;
 	uint64_t reasons[CLOSING_REASONS];
 	/* the step in hand */
 	enum step_kind kind;
 	uint64_t key_rip;		/* RIP at the end of the vCPU's last step */
-	uint64_t time;			/* from the record before */
 	uint64_t previous_wake_at, previous_deadline;
-	uint32_t crossing_count;
-	uint32_t snap_size, cross_size;
-	uint8_t snap[ITEM_END * 12 + 64];
-	uint8_t cross[STEP_CROSSINGS_MAX + STEP_CROSSINGS * 24];
-	uint8_t section[STEP_CROSSINGS_MAX + STEP_CROSSINGS * 24 + ITEM_END * 12 + 256];
-	struct { uint64_t gpa; uint32_t len; } known[STEP_CROSSINGS]; /* guest memory read or written in this step */
-	uint32_t known_count;
-	bool overflow;			/* a step crossed the bounds of world.h: a bug in the core; metal panics */
+	uint32_t item_count;		/* what the load found changed */
+	uint32_t crossing_count, cross_size, known_count;
 	uint8_t insn_len, insn[STEP_INSN_MAX];
+	struct item items[STEP_ITEMS + 1];
+	struct item effects[STEP_ITEMS + 1];
+	uint8_t cross[STEP_CROSSINGS_MAX + STEP_CROSSINGS * 24];
+	struct { uint64_t gpa; uint32_t len; } known[STEP_CROSSINGS]; /* guest memory read or written in this step */
+	/* over steps */
 	uint64_t entry_tsc[VM_MAX_CPUS];/* time of each vCPU's last entry step */
 	struct { uint64_t rip, cr3, generation; } seen[SEEN_ENTRIES]; /* whose instruction is in the frame */
-	struct memo memo[MEMO_SECTIONS][MEMO_ENTRIES];
+	uint64_t times[TIMES_MAX];	/* the frame's column of times, see FORMAT.md */
+	struct snapshot_echo snapshots[MEMO_ENTRIES];
+	struct effects_echo effects_echoes[MEMO_ENTRIES];
 };
 
-/* Start a frame: the keyframe is the cpus' state and `vm` as they stand. `raw` holds at least FRAME_RAW_BOUND + KEYFRAME_MAX + STEP_RAW_MAX bytes. */
+/* Where the next loaded change goes; metal's load keeps it in a register and sets e->item_count by it at the end. */
+static inline struct item *encoder_items(struct encoder *e)
+{
+	return e->items + e->item_count;
+}
+
+/* Start a frame: the keyframe is the cpus' state and `vm` as they stand. `raw` holds FRAME_RAW_CAP bytes. */
 void encoder_open(struct encoder *e, uint8_t *raw, uint32_t cap, const struct vcpu *cpus, const struct vm *vm);
 
 void encoder_begin(struct encoder *e, const struct vcpu *v, enum step_kind kind);
@@ -87,14 +107,7 @@ void encoder_begin(struct encoder *e, const struct vcpu *v, enum step_kind kind)
 /* v->vmcs[slot] or v->gpr[] went from `before` to `after` outside a handler (the load). Metal calls it only if they differ (level touched: for each slot loaded). */
 static inline void encoder_item(struct encoder *e, unsigned code, uint64_t before, uint64_t after)
 {
-	uint64_t delta = after - before, z = delta << 1 ^ (uint64_t)((int64_t)delta >> 63);
-	uint8_t *p = e->snap + e->snap_size;
-
-	*p++ = (uint8_t)code;
-	for (; z >= 0x80; z >>= 7)
-		*p++ = (uint8_t)(z | 0x80);
-	*p++ = (uint8_t)z;
-	e->snap_size = (uint32_t)(p - e->snap);
+	e->items[e->item_count++] = (struct item){ code, after - before };
 }
 
 /* A crossing that isn't a guest memory read. size ≤ 8: `bytes` may be NULL and `value` counts. */
@@ -121,7 +134,7 @@ void encoder_end_unfinished(struct encoder *e, struct vcpu *v);
 
 static inline bool encoder_full(const struct encoder *e)
 {
-	return e->raw_size >= FRAME_RAW_BOUND;
+	return e->raw_size + 4 * e->time_count >= FRAME_RAW_BOUND;
 }
 
 /* The frame is whole: fills the header but for packed_size and packed_hash. Without records, gives false: write nothing. */

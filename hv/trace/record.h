@@ -6,10 +6,10 @@
 
 #define RECORD_KIND		(1u << 0)	/* enum step_kind */
 #define RECORD_VCPU		(1u << 1)	/* u8 follows: the vCPU, if it isn't the last record's */
-#define RECORD_TIME		(1u << 2)	/* signed varint follows: time from the record before, less what the memo has */
+#define RECORD_TIME		(1u << 2)	/* the time column has one: time from the record before, less what the memo has */
 #define RECORD_SNAPSHOT		(1u << 3)	/* section follows: what the load found changed */
 #define RECORD_EFFECTS		(1u << 4)	/* section follows: action, crossings, what the handler changed, check bytes */
-#define RECORD_NOTES		(1u << 5)	/* section follows (exits): cycles */
+#define RECORD_NOTES		(1u << 5)	/* the time column has three (exits): cycles, less what the memo has */
 #define RECORD_UNFINISHED	(1u << 6)	/* the hypervisor died in this step: no effects, no notes */
 #define RECORD_INSN		(1u << 7)	/* u8 size and instruction bytes follow (exits) */
 

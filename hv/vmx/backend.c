@@ -18,29 +18,19 @@ void backend_init(struct vmx *x)
 }
 
 /*
- * The base has another value than the processor now. Written out instead of encoder_item(), with the cursor `p` for the
- * encoder's snap_size: some of these come with every exit. Gives the cursor behind the item.
+ * The base has another value than the processor now: encoder_item(), with `p` as the cursor behind the encoder's items, since some
+ * of these come with every exit.
  */
-static __attribute__((noinline)) uint8_t *load_changed(uint8_t *p, uint64_t *base, unsigned code, uint64_t value)
+static inline struct item *load_value(struct item *p, uint64_t *base, unsigned code, uint64_t value)
 {
-	uint64_t delta = value - *base, z = delta << 1 ^ (uint64_t)((int64_t)delta >> 63);
-
-	*base = value;
-	*p++ = (uint8_t)code;
-	for (; z >= 0x80; z >>= 7)
-		*p++ = (uint8_t)(z | 0x80);
-	*p++ = (uint8_t)z;
+	if (__builtin_expect(value != *base, 0)) {
+		*p++ = (struct item){ code, value - *base };
+		*base = value;
+	}
 	return p;
 }
 
-static inline uint8_t *load_value(uint8_t *p, uint64_t *base, unsigned code, uint64_t value)
-{
-	if (__builtin_expect(value != *base, 0))
-		p = load_changed(p, base, code, value);
-	return p;
-}
-
-static inline uint8_t *load_registers(struct vmx_cpu *c, uint8_t *p)
+static inline struct item *load_registers(struct vmx_cpu *c, struct item *p)
 {
 #pragma GCC unroll 17
 	for (unsigned reg = 0; reg < GPR_COUNT; reg++)
@@ -80,7 +70,7 @@ static inline bool is_late(enum vmcs_slot slot)
 
 #define LOAD(name)	p = load_value(p, &f[VMCS_##name], VMCS_##name, vmread_unchecked(ENCODING_##name))
 
-static inline uint8_t *load_late(uint64_t *f, uint8_t *p)
+static inline struct item *load_late(uint64_t *f, struct item *p)
 {
 	uint64_t reason = f[VMCS_EXIT_REASON];
 
@@ -109,7 +99,7 @@ static inline uint8_t *load_late(uint64_t *f, uint8_t *p)
 #define LOAD_HOST(name)
 
 /* All fields that the processor may have changed, compared with the base (vmcs.def: GUEST, INFO). */
-static inline uint8_t *load_marked(uint64_t *f, uint8_t *p)
+static inline struct item *load_marked(uint64_t *f, struct item *p)
 {
 #define VMCS(name, encoding, change) LOAD_##change(name)
 #include "include/vmcs.def"
@@ -169,15 +159,15 @@ uint64_t vcpu_load(struct vcpu *v, enum vmcs_slot slot)
 void backend_load(struct vmx_cpu *c)
 {
 	struct encoder *e = &c->vmx->tracer.encoder;
-	uint8_t *p;
+	struct item *p;
 
 	if (__builtin_expect(c->vmx->tracer.level != TRACE_FULL, 0))
 		load_touched(c);
-	p = e->snap + e->snap_size;
+	p = encoder_items(e);
 	if (__builtin_expect(c->vmx->tracer.level == TRACE_FULL, 1))
 		p = load_marked(c->v->vmcs, p);
 	p = load_registers(c, p);
-	e->snap_size = p - e->snap;
+	e->item_count = p - e->items;
 	region_read(c, VMCS_EXIT_REASON);
 	if (__builtin_expect(c->whole_due, 0))
 		check_known(c);

@@ -19,10 +19,9 @@
 #include "vmx/vmx.h"
 
 #define ZSTD_LEVEL	1
-#define RAW_CAP		(FRAME_RAW_BOUND + KEYFRAME_MAX + STEP_RAW_MAX)
+#define RAW_CAP		FRAME_RAW_CAP
 _Static_assert(VM_MAX_CPUS * (VMCS_SLOTS + GPR_COUNT + 8) * 10 + 2 * sizeof(struct vm) < KEYFRAME_MAX,
 	       "a keyframe fits");
-_Static_assert(RAW_CAP <= FRAME_RAW_MAX, "a frame is never refused for its size");
 
 /* A zstd frame of raw blocks adds a header of 10 bytes, 3 a block, 4 of checksum. */
 #define BLOCK_MAX	(128u << 10)

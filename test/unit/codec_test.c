@@ -15,7 +15,7 @@
 
 #define CPUS 3
 #define STEPS 3000
-#define RAW_CAP (FRAME_RAW_BOUND + KEYFRAME_MAX + STEP_RAW_MAX)
+#define RAW_CAP FRAME_RAW_CAP
 
 static uint64_t random_state;
 
