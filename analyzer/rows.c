@@ -1,6 +1,7 @@
 /*
  * rows.c: one exit as a row of the table `exits`. Called by import.c.
  */
+#include <Zydis/Zydis.h>
 #include <string.h>
 
 #include "analyzer/rows.h"
@@ -80,6 +81,24 @@ static void fill_registers(struct exit_row *row, const struct vcpu *v)
 		set(row, registers[i].column, v->gpr[registers[i].gpr]);
 }
 
+/* The tracer notes 15 bytes, or what it could fetch: keep those of the instruction, if they are one. */
+static unsigned instruction_length(const struct step *s, const struct vcpu *v, const char *mode)
+{
+	ZydisDecodedInstruction insn;
+	ZydisDecoder decoder;
+
+	/* By CS.L and CS.D/B (SDM, "Segment Descriptors"). */
+	if (mode && !strcmp(mode, "long"))
+		ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+	else if (v->vmcs[VMCS_GUEST_CS_ACCESS_RIGHTS] & AR_DB)
+		ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LEGACY_32, ZYDIS_STACK_WIDTH_32);
+	else
+		ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LEGACY_16, ZYDIS_STACK_WIDTH_16);
+	if (ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&decoder, NULL, s->insn, s->insn_len, &insn)))
+		return insn.length;
+	return s->insn_len;
+}
+
 void exit_row_fill(struct exit_row *row, const struct decoder *d, sqlite3_int64 trace_id)
 {
 	static const char *const actions[] = { "resume", "retire", "inject", "stop" };
@@ -103,7 +122,7 @@ void exit_row_fill(struct exit_row *row, const struct decoder *d, sqlite3_int64 
 			set(row, EXIT_guest_cycles, s->tsc - s->tsc_entry);
 		}
 	}
-	row->insn_len = s->insn_len;
+	row->insn_len = s->insn_len ? (uint8_t)instruction_length(s, v, row->mode) : 0;
 	memcpy(row->insn, s->insn, s->insn_len);
 }
 

@@ -79,7 +79,7 @@ CREATE TABLE exits(
 	tracer_cycles INTEGER,		-- what the tracer spent from there to the vCPU's next VM entry; NULL for its last exit
 	wait_cycles INTEGER,		-- the rest of that stretch
 	guest_cycles INTEGER,		-- tsc_exit - tsc_entry
-	insn BLOB			-- instruction bytes, where the tracer noted them: an RIP's first exit in each frame
+	insn BLOB			-- the instruction, where the tracer noted it: an RIP's first exit in each frame
 );
 
 -- One row per entry step: what was decided before (or instead of) a VM entry.

@@ -1,7 +1,7 @@
 #!/bin/sh
 # run.sh: the SQL tests. Each NAME.test has a trace, a query and the expected rows as CSV:
 #
-#	trace: small | golden | FILE		small: made by make_trace.c; golden: each trace of traces/golden
+#	trace: small | golden | FILE		small: made by make_trace.c; golden: each trace of traces/golden (or of $GOLDEN)
 #	query:
 #	SELECT …
 #	expected:
@@ -42,7 +42,7 @@ run_test() {
 	case $trace in
 	small) compare "$name" "$work/small.vxt" ;;
 	golden)
-		for golden in traces/golden/*.vxt; do
+		for golden in "${GOLDEN:-traces/golden}"/*.vxt; do
 			[ -e "$golden" ] && compare "$name, $(basename "$golden")" "$golden"
 		done ;;
 	*) compare "$name" "$trace" ;;
