@@ -50,6 +50,8 @@ void reader_add_session(struct trace *t, const struct session *s, uint64_t offse
 	f->least_frame = s->frame;
 	t->session_at = reader_grow(t->session_at, t->count.sessions, sizeof(*t->session_at));
 	t->session_at[t->count.sessions++] = f;
+	for (unsigned i = 0; i < t->early_count; i++)
+		reader_add_closing(t, &t->early[i].closing, t->early[i].offset, t->early[i].size);
 }
 
 static void add_found_frame(struct trace *t, const struct found_frame *f)
@@ -77,6 +79,11 @@ void reader_add_closing(struct trace *t, const struct closing *c, uint64_t offse
 {
 	struct found_session *f = find_session(t, c->session);
 
+	if (!f && t->early_count < EARLY_CLOSINGS) {
+		if (!t->early && !(t->early = malloc(EARLY_CLOSINGS * sizeof(*t->early))))
+			abort();
+		t->early[t->early_count++] = (struct early_closing){ offset, size, *c };
+	}
 	if (!f || f->closed)
 		return;
 	f->closed = true;
@@ -136,6 +143,8 @@ static void unsettle(struct trace *t)
 	for (size_t i = 0; i < t->count.sessions; i++)
 		if (t->session_at[i]->closing_offset >= t->scan.offset)
 			t->session_at[i]->closed = false;
+	while (t->early_count && t->early[t->early_count - 1].offset >= t->scan.offset)
+		t->early_count--;
 	t->count = t->settled;
 	if (t->seek_offset >= t->scan.offset)
 		t->seek_size = 0;
@@ -305,6 +314,7 @@ void trace_close(struct trace *t)
 	free(t->session_at);
 	free(t->frame_at);
 	free(t->damage_at);
+	free(t->early);
 	free(t->frame);
 	free(t->damage);
 	free(t->path);

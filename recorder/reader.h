@@ -37,6 +37,13 @@ struct found_session {
 	struct closing closing;
 };
 
+#define EARLY_CLOSINGS 8		/* kept: closing frames whose session frame comes after them */
+
+struct early_closing {
+	uint64_t offset, size;
+	struct closing closing;
+};
+
 struct found {				/* counts, so that a growing file's tail can be read again */
 	size_t frames, damages, sessions;
 };
@@ -55,6 +62,8 @@ struct trace {
 	struct found_damage *damage_at;
 	struct found_session **session_at;
 	struct found count, settled;
+	struct early_closing *early;	/* EARLY_CLOSINGS of them, or NULL: none */
+	unsigned early_count;
 	uint64_t owner;			/* session id of the last frame seen */
 	bool owned_by_session;
 	uint64_t seek_offset, seek_size;/* of the last seek table found; size 0: none */
