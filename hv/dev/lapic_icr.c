@@ -6,6 +6,7 @@
  */
 #include "dev/lapic.h"
 #include "dev/lapic_icr.h"
+#include "dev/vm_state.h"
 
 #define ICR_VECTOR		0xffu
 #define ICR_MODE		(7u << 8)
@@ -86,7 +87,7 @@ static int lowest_priority(const struct vm *vm, unsigned self, uint32_t command)
 	uint32_t best = UINT32_MAX;
 	int found = -1;
 
-	for (unsigned i = 0; i < vm->config.cpu_count; i++) {
+	for (unsigned i = 0; i < vm_cpus(vm); i++) {
 		uint32_t ppr = lapic_ppr(&vm->cpu[i].lapic);
 
 		if (!addressed(vm, self, i, command) || !(vm->cpu[i].lapic.svr & SVR_ENABLE) || ppr >= best)
@@ -130,7 +131,7 @@ void lapic_command(struct vm *vm, struct world *w, unsigned self, uint32_t comma
 			send(vm, w, self, (unsigned)target, command);
 		return;
 	}
-	for (unsigned i = 0; i < vm->config.cpu_count; i++) {
+	for (unsigned i = 0; i < vm_cpus(vm); i++) {
 		if (addressed(vm, self, i, command))
 			send(vm, w, self, i, command);
 	}

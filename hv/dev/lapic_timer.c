@@ -5,6 +5,7 @@
  * changes nothing here. A division happens only when a guest reads the count or misses whole periods.
  */
 #include "dev/lapic.h"
+#include "dev/vm_state.h"
 
 /* SDM, "APIC Timer": the divide configuration is bits 0, 1 and 3; 111 divides by 1, 000 by 2. */
 static unsigned divide_shift(uint32_t divide)
@@ -50,7 +51,7 @@ void lapic_update_next(struct vm *vm)
 {
 	uint64_t next = TIME_NONE;
 
-	for (unsigned i = 0; i < vm->config.cpu_count; i++) {
+	for (unsigned i = 0; i < vm_cpus(vm); i++) {
 		if (vm->cpu[i].lapic.timer_deadline < next)
 			next = vm->cpu[i].lapic.timer_deadline;
 	}
@@ -123,7 +124,7 @@ static void expire(struct vm *vm, struct world *w, unsigned self, unsigned cpu, 
 
 void lapic_run_timers(struct vm *vm, struct world *w, unsigned self, uint64_t tsc)
 {
-	for (unsigned i = 0; i < vm->config.cpu_count; i++) {
+	for (unsigned i = 0; i < vm_cpus(vm); i++) {
 		if (vm->cpu[i].lapic.timer_deadline <= tsc)
 			expire(vm, w, self, i, tsc);
 	}

@@ -66,10 +66,10 @@ static uint8_t data_read(struct vm *vm)
 
 	if (!u->rx_count)
 		return 0;
-	u->rx_count--;
-	for (unsigned i = 0; i < u->rx_count; i++)
+	for (unsigned i = 0; i + 1 < UART_FIFO; i++)
 		u->rx[i] = u->rx[i + 1];
-	u->rx[u->rx_count] = 0;
+	u->rx[UART_FIFO - 1] = 0;
+	u->rx_count--;
 	vm_touch(vm, VM_DEVICE_UART);
 	return byte;
 }

@@ -48,27 +48,7 @@ void vm_count_absent(struct vm *vm)
 	vm_touch(vm, VM_DEVICE_VM);
 }
 
-uint64_t vm_timer_cap(const struct vm_config *config)
-{
-	return config->tsc_khz * 500;
-}
-
 uint64_t vm_preemption_timer(const struct vm_config *config, uint64_t deadline, uint64_t now)
 {
-	unsigned shift = config->preemption_timer_shift & 31;
-	uint64_t cap = vm_timer_cap(config), ticks;
-
-	if (deadline <= now)
-		return 0;
-	if (deadline - now >= cap) {
-		ticks = cap >> shift;
-	} else {
-		/*
-		 * SDM, "VMX-Preemption Timer": it counts down each time that bit `shift` of the TSC changes, so it
-		 * expires at a multiple of 2^shift. The first one that isn't before the deadline is the one wanted:
-		 * sooner, and the step that follows would find nothing due.
-		 */
-		ticks = ((deadline - 1) >> shift) + 1 - (now >> shift);
-	}
-	return ticks < UINT32_MAX ? ticks : UINT32_MAX;
+	return vm_timer_value(config, deadline, now);
 }

@@ -12,20 +12,34 @@
 #define LEAF_EXTENDED_FEATURES	0x7
 #define LEAF_TOPOLOGY		0xb
 #define LEAF_XSAVE		0xd
+#define DYNAMIC_LEAVES	(1u << LEAF_FEATURES | 1u << LEAF_EXTENDED_FEATURES | 1u << LEAF_TOPOLOGY | 1u << LEAF_XSAVE)
+
+/* The first row of a leaf, or NULL. Nothing of the table is trusted: it may come from a trace. */
+static inline const struct vm_cpuid *first_row(const struct vm_config *config, uint32_t leaf)
+{
+	uint32_t at = leaf >> 30 << 5 | (leaf & 31);
+	unsigned first;
+
+	_Static_assert(CPUID_RANGE_LEAVES == 32, "a leaf's low five bits index its range");
+	if (leaf & 0x3fffffe0 || at >= sizeof(config->cpuid_index))
+		return NULL;
+	first = config->cpuid_index[at];
+	return first - 1 < VM_MAX_CPUID ? &config->cpuid[first - 1] : NULL;
+}
+
+static inline bool is_row(const struct vm_cpuid *row, uint32_t leaf, uint32_t subleaf)
+{
+	return row->leaf == leaf && (row->subleaf == subleaf || row->subleaf == CPUID_ANY_SUBLEAF);
+}
 
 const struct vm_cpuid *cpuid_find(const struct vm_config *config, uint32_t leaf, uint32_t subleaf)
 {
-	uint32_t range = leaf >> 30, low = leaf & 0x3fffffff;
-	const struct vm_cpuid *row, *end = config->cpuid + config->cpuid_count;
-	unsigned first;
+	const struct vm_cpuid *row = first_row(config, leaf), *end = config->cpuid + VM_MAX_CPUID;
 
-	if (range >= CPUID_RANGES || low >= CPUID_RANGE_LEAVES)
+	if (!row)
 		return NULL;
-	first = config->cpuid_index[range * CPUID_RANGE_LEAVES + low];
-	if (!first)
-		return NULL;
-	for (row = config->cpuid + first - 1; row < end && row->leaf == leaf; row++) {
-		if (row->subleaf == CPUID_ANY_SUBLEAF || row->subleaf == subleaf)
+	for (; row < end && row->leaf == leaf; row++) {
+		if (is_row(row, leaf, subleaf))
 			return row;
 	}
 	return NULL;
@@ -60,70 +74,66 @@ uint32_t cpuid_xsave_size(const struct vm_config *config, uint64_t components, b
 	return size;
 }
 
-/* Bits that CPUID takes from the processor's state (SDM, "CPUID"). */
-static void adjust(struct vcpu *v, const struct vm *vm, uint32_t subleaf, struct vm_cpuid *r)
+/* Bits that CPUID takes from the processor's state (SDM, "CPUID"): the registers hold the row already. */
+static void adjust(struct vcpu *v, const struct vm *vm, uint32_t leaf, uint32_t subleaf)
 {
 	const struct vm_cpu *cpu = &vm->cpu[v->index];
 
-	switch (r->leaf) {
+	switch (leaf) {
 	case LEAF_FEATURES:
-		r->ebx |= (uint32_t)v->index << 24;	/* initial APIC ID */
+		v->gpr[GPR_RBX] |= v->index << 24;	/* initial APIC ID */
 		if (vmcs_read(v, VMCS_GUEST_CR4) & CR4_OSXSAVE)
-			r->ecx |= CPUID_1_ECX_OSXSAVE;
+			v->gpr[GPR_RCX] |= CPUID_1_ECX_OSXSAVE;
 		if (!lapic_enabled(cpu))
-			r->edx &= ~CPUID_1_EDX_APIC;
+			v->gpr[GPR_RDX] &= ~(uint64_t)CPUID_1_EDX_APIC;
 		break;
 	case LEAF_EXTENDED_FEATURES:
 		if (subleaf == 0 && (vmcs_read(v, VMCS_GUEST_CR4) & CR4_PKE))
-			r->ecx |= CPUID_7_ECX_OSPKE;
+			v->gpr[GPR_RCX] |= CPUID_7_ECX_OSPKE;
 		break;
 	case LEAF_TOPOLOGY:
-		r->edx = v->index;
+		v->gpr[GPR_RDX] = v->index;
 		break;
 	case LEAF_XSAVE:
 		if (subleaf == 0)
-			r->ebx = cpuid_xsave_size(&vm->config, cpu->xcr0, false);
-		else if (subleaf == 1 && (r->eax & (CPUID_D1_XSAVEC | CPUID_D1_XSAVES)))
-			r->ebx = cpuid_xsave_size(&vm->config, cpu->xcr0 | cpu->xss, true);
+			v->gpr[GPR_RBX] = cpuid_xsave_size(&vm->config, cpu->xcr0, false);
+		else if (subleaf == 1 && (v->gpr[GPR_RAX] & (CPUID_D1_XSAVEC | CPUID_D1_XSAVES)))
+			v->gpr[GPR_RBX] = cpuid_xsave_size(&vm->config, cpu->xcr0 | cpu->xss, true);
 		break;
 	}
 }
 
-/* A leaf without a row, or without this subleaf. */
-static struct vm_cpuid missing(struct vcpu *v, const struct vm_config *config, uint32_t leaf, uint32_t subleaf)
+/* A leaf that has no row, or not this subleaf. */
+static __attribute__((noinline)) enum exit_action cpuid_missing(struct vcpu *v, const struct vm_config *config,
+								uint32_t leaf, uint32_t subleaf)
 {
-	struct vm_cpuid r = { .leaf = leaf, .subleaf = subleaf };
+	const struct vm_cpuid *top = cpuid_find(config, 0, 0), *row = NULL;
 
-	if (is_beyond(config, leaf)) {
-		const struct vm_cpuid *row = cpuid_find(config, cpuid_find(config, 0, 0)->eax, subleaf);
-
-		if (row)
-			r = *row;
-	} else if (leaf == LEAF_TOPOLOGY) {
+	if (is_beyond(config, leaf) && top)
+		row = cpuid_find(config, top->eax, subleaf);
+	if (row)
+		gpr_write_quad(v, row->eax, row->ecx, row->edx, row->ebx);
+	else if (leaf == LEAF_TOPOLOGY)
 		/* SDM: an invalid level gives the input in CL, and the x2APIC ID all the same. */
-		r.ecx = subleaf & 0xff;
-		r.edx = v->index;
-	}
-	return r;
+		gpr_write_quad(v, 0, subleaf & 0xff, v->index, 0);
+	else
+		gpr_write_quad(v, 0, 0, 0, 0);
+	return ACTION_RETIRE;
 }
 
 enum exit_action exit_cpuid(struct vcpu *v, struct vm *vm, struct world *w)
 {
-	uint32_t leaf = gpr_read(v, GPR_RAX), subleaf = gpr_read(v, GPR_RCX);
-	const struct vm_cpuid *row = cpuid_find(&vm->config, leaf, subleaf);
-	struct vm_cpuid r;
+	uint32_t leaf = v->gpr[GPR_RAX], subleaf = v->gpr[GPR_RCX];
+	const struct vm_cpuid *row = first_row(&vm->config, leaf);
 
 	(void)w;
-	if (__builtin_expect(row != NULL, 1)) {
-		r = *row;
-		if (leaf < CPUID_RANGE_LEAVES)
-			adjust(v, vm, subleaf, &r);
-	} else {
-		r = missing(v, &vm->config, leaf, subleaf);
+	if (!row || !is_row(row, leaf, subleaf)) {
+		row = cpuid_find(&vm->config, leaf, subleaf);
+		if (!row)
+			return cpuid_missing(v, &vm->config, leaf, subleaf);
 	}
-	gpr_write(v, GPR_RAX, r.eax);
-	gpr_write(v, GPR_RBX, r.ebx);
-	gpr_write(v, GPR_RCX, r.ecx);
-	gpr_write(v, GPR_RDX, r.edx);
+	gpr_write_quad(v, row->eax, row->ecx, row->edx, row->ebx);
+	if (leaf < 32 && DYNAMIC_LEAVES >> leaf & 1)
+		adjust(v, vm, leaf, subleaf);
 	return ACTION_RETIRE;
 }

@@ -7,6 +7,7 @@
  */
 #include "exit/exit.h"
 #include "dev/lapic.h"
+#include "dev/vm_state.h"
 #include "insn/walk.h"
 
 enum access_type { MOV_TO_CR, MOV_FROM_CR, CLTS, LMSW };
@@ -108,7 +109,7 @@ static enum exit_action cr3_write(struct vcpu *v, struct vm *vm, struct world *w
 		keep = value & CR3_NO_FLUSH;
 		value &= ~CR3_NO_FLUSH;
 	}
-	if ((efer & EFER_LMA) && value >> vm->config.phys_bits)
+	if ((efer & EFER_LMA) && (value & ~vm_phys_mask(&vm->config)))
 		return general_protection(v, vm);
 	if (uses_pdptes(vcpu_cr0(v), cr4, efer) && !walk_load_pdptes(v, vm, w, value))
 		return general_protection(v, vm);

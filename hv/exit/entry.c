@@ -14,10 +14,16 @@
 #define WINDOWS (PROC_INTERRUPT_WINDOW | PROC_NMI_WINDOW)
 
 /* Most steps find every field as it must be; a write is an effect to flush and to record. */
-static void vmcs_update(struct vcpu *v, enum vmcs_slot slot, uint64_t value)
+static __attribute__((noinline)) void vmcs_change(struct vcpu *v, enum vmcs_slot slot, uint64_t value)
 {
 	if (vmcs_read(v, slot) != value)
 		vmcs_write(v, slot, value);
+}
+
+static inline void vmcs_update(struct vcpu *v, enum vmcs_slot slot, uint64_t value)
+{
+	if (__builtin_expect(!slot_test(v->loaded, slot) || v->vmcs[slot] != value, 0))
+		vmcs_change(v, slot, value);
 }
 
 bool vm_cpu_wants_step(const struct vm *vm, unsigned index, uint64_t now)
@@ -115,7 +121,7 @@ static bool attend(struct vcpu *v, struct vm *vm, struct world *w)
 
 /* ---- The entry itself ---- */
 
-static enum entry_result enter(struct vcpu *v, struct vm *vm, struct world *w, uint64_t deadline)
+static inline enum entry_result enter(struct vcpu *v, struct vm *vm, struct world *w, uint64_t deadline)
 {
 	const struct vm_config *config = &vm->config;
 	uint64_t offset = vm->cpu[v->index].tsc_offset;
@@ -123,8 +129,8 @@ static enum entry_result enter(struct vcpu *v, struct vm *vm, struct world *w, u
 	/* Beyond the cap the timer's value is a constant, whatever the time is. */
 	if (deadline > v->tsc && deadline - v->tsc >= vm_timer_cap(config))
 		deadline = TIME_NONE;
-	vmcs_update(v, VMCS_PREEMPTION_TIMER_VALUE, vm_preemption_timer(config, deadline, v->tsc));
-	if (config->hide_tracing_time)
+	vmcs_update(v, VMCS_PREEMPTION_TIMER_VALUE, vm_timer_value(config, deadline, v->tsc));
+	if (__builtin_expect(config->hide_tracing_time, 0))
 		offset -= w->ops->tracer_cycles(w);
 	vmcs_update(v, VMCS_TSC_OFFSET, offset);
 	v->deadline = deadline;
@@ -162,7 +168,7 @@ static enum entry_result idle(struct vcpu *v, struct vm *vm, struct world *w)
 		cpu->wake_at = wake_at;
 		vm_touch_cpu(vm, v->index);
 	}
-	for (unsigned i = 0; i < vm->config.cpu_count; i++) {
+	for (unsigned i = 0; i < vm_cpus(vm); i++) {
 		if (i == v->index)
 			continue;
 		if (vm_cpu_wants_step(vm, i, v->tsc)) {
@@ -183,20 +189,10 @@ static enum entry_result idle(struct vcpu *v, struct vm *vm, struct world *w)
 	return enter(v, vm, w, nearest);
 }
 
-enum entry_result vcpu_prepare_entry(struct vcpu *v, struct vm *vm, struct world *w)
+static inline enum entry_result enter_running(struct vcpu *v, struct vm *vm, struct world *w)
 {
-	struct vm_cpu *cpu = &vm->cpu[v->index];
-	uint64_t deadline;
+	uint64_t deadline = vm->timer_next;
 
-	if (__builtin_expect(v->tsc >= vm->timer_next, 0))
-		lapic_run_timers(vm, w, v->index, v->tsc);
-	if (__builtin_expect(v->tsc >= vm->uart.poll_at, 0) && uart_has_room(&vm->uart))
-		uart_take_input(vm, w, v->index, v->tsc);
-	if (__builtin_expect(cpu->attention != 0, 0) && !attend(v, vm, w))
-		return stop(v);
-	if (__builtin_expect(cpu->activity != CPU_RUNNING, 0))
-		return idle(v, vm, w);
-	deadline = vm->timer_next;
 	if (vm->config.cpu_count > 1) {
 		uint64_t slice_end = w->ops->slice_end(w);
 
@@ -204,4 +200,31 @@ enum entry_result vcpu_prepare_entry(struct vcpu *v, struct vm *vm, struct world
 			deadline = slice_end;
 	}
 	return enter(v, vm, w, deadline);
+}
+
+/* Something is due, posted, or the vCPU sleeps. */
+static __attribute__((noinline)) enum entry_result prepare_slow(struct vcpu *v, struct vm *vm, struct world *w)
+{
+	struct vm_cpu *cpu = &vm->cpu[v->index];
+
+	if (v->tsc >= vm->timer_next)
+		lapic_run_timers(vm, w, v->index, v->tsc);
+	if (v->tsc >= vm->uart.poll_at && uart_has_room(&vm->uart))
+		uart_take_input(vm, w, v->index, v->tsc);
+	if (cpu->attention && !attend(v, vm, w))
+		return stop(v);
+	if (cpu->activity != CPU_RUNNING)
+		return idle(v, vm, w);
+	return enter_running(v, vm, w);
+}
+
+enum entry_result vcpu_prepare_entry(struct vcpu *v, struct vm *vm, struct world *w)
+{
+	const struct vm_cpu *cpu = &vm->cpu[v->index];
+
+	_Static_assert(CPU_RUNNING == 0, "activity and attention are tested as one");
+	if (__builtin_expect((cpu->activity | cpu->attention) != 0, 0) ||
+	    __builtin_expect(v->tsc >= vm->timer_next, 0) || __builtin_expect(v->tsc >= vm->uart.poll_at, 0))
+		return prepare_slow(v, vm, w);
+	return enter_running(v, vm, w);
 }

@@ -150,6 +150,8 @@ enum exit_action exit_io(struct vcpu *v, struct vm *vm, struct world *w)
 	struct io io = decode(vmcs_read(v, VMCS_EXIT_QUALIFICATION));
 	uint32_t value;
 
+	if (io.size != 1 && io.size != 2 && io.size != 4)
+		return exit_impossible(v, vm, w);
 	if (io.string)
 		return exit_string(v, vm, w, &io);
 	if (io.in)

@@ -57,6 +57,25 @@ static inline uint64_t vcpu_reg_operand(struct vcpu *v, enum gpr reg)
 	return vcpu_is_64bit(v) ? value : (uint32_t)value;
 }
 
+/* RAX, RCX, RDX, RBX at once, as CPUID writes them: their numbers are 0 to 3. */
+static inline void gpr_write_quad(struct vcpu *v, uint64_t rax, uint64_t rcx, uint64_t rdx, uint64_t rbx)
+{
+	if (__builtin_expect(v->gpr_dirty & 15, 0)) {
+		gpr_write(v, GPR_RAX, rax);
+		gpr_write(v, GPR_RCX, rcx);
+		gpr_write(v, GPR_RDX, rdx);
+		gpr_write(v, GPR_RBX, rbx);
+		return;
+	}
+	v->gpr_dirty |= 15;
+	for (unsigned i = 0; i < 4; i++)
+		v->gpr_before[i] = v->gpr[i];
+	v->gpr[GPR_RAX] = rax;
+	v->gpr[GPR_RCX] = rcx;
+	v->gpr[GPR_RDX] = rdx;
+	v->gpr[GPR_RBX] = rbx;
+}
+
 /* EDX:EAX */
 static inline uint64_t vcpu_edx_eax(struct vcpu *v)
 {

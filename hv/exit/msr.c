@@ -10,6 +10,7 @@
 #include "exit/exit.h"
 #include "exit/mtrr.h"
 #include "dev/lapic.h"
+#include "dev/vm_state.h"
 
 #define DEBUGCTL_ACCEPTED	(DEBUGCTL_BTF | DEBUGCTL_LBR)
 #define MISC_ENABLE_FAST_STRINGS UINT64_C(1)
@@ -49,7 +50,7 @@ static bool write_APIC_BASE(struct vcpu *v, struct vm *vm, struct world *w, uint
 	uint64_t base = value & LAPIC_BASE_ADDRESS;
 
 	(void)w;
-	if (value & ~(LAPIC_BASE_ADDRESS | LAPIC_BASE_ENABLE | LAPIC_BASE_BSP) || value >> vm->config.phys_bits ||
+	if (value & ~(LAPIC_BASE_ADDRESS | LAPIC_BASE_ENABLE | LAPIC_BASE_BSP) || (value & ~vm_phys_mask(&vm->config)) ||
 	    base < vm->config.memory_size)
 		return false;
 	cpu->apic_base = base | (value & LAPIC_BASE_ENABLE) | (cpu->apic_base & LAPIC_BASE_BSP);

@@ -5,6 +5,7 @@
  */
 #include <stddef.h>
 
+#include "dev/vm_state.h"
 #include "exit/mtrr.h"
 
 #define VARIABLE_FIRST	0x200
@@ -37,7 +38,7 @@ static bool is_type(uint8_t type)
 
 bool mtrr_is_valid(const struct vm_config *config, uint32_t msr, uint64_t value)
 {
-	uint64_t beyond = ~((UINT64_C(1) << config->phys_bits) - 1);
+	uint64_t beyond = ~vm_phys_mask(config);
 
 	if (msr == DEF_TYPE)
 		return !(value & ~(uint64_t)DEF_TYPE_WRITABLE) && is_type(value & 0xff);

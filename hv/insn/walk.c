@@ -5,6 +5,7 @@
  * entry; what lies outside the guest's memory reads as all ones, which is a reserved-bit fault in most entries.
  */
 #include "insn/walk.h"
+#include "dev/vm_state.h"
 #include "exit/mode.h"
 
 #define PTE_P		(UINT64_C(1) << 0)
@@ -37,7 +38,7 @@ static struct paging paging_mode(struct vcpu *v, const struct vm *vm)
 {
 	uint64_t cr0 = vcpu_cr0(v), cr4 = vcpu_cr4(v), efer = vmcs_read(v, VMCS_GUEST_EFER);
 	uint64_t cr3 = vmcs_read(v, VMCS_GUEST_CR3);
-	uint64_t physical = (UINT64_C(1) << vm->config.phys_bits) - 1;
+	uint64_t physical = vm_phys_mask(&vm->config);
 	struct paging p = {
 		.write_protect = cr0 & CR0_WP,
 		.smep = cr4 & CR4_SMEP,
@@ -217,7 +218,7 @@ uint32_t walk_privilege(struct vcpu *v)
 
 bool walk_load_pdptes(struct vcpu *v, const struct vm *vm, struct world *w, uint64_t cr3)
 {
-	uint64_t reserved = ~((UINT64_C(1) << vm->config.phys_bits) - 1) | PDPTE_RESERVED;
+	uint64_t reserved = ~vm_phys_mask(&vm->config) | PDPTE_RESERVED;
 	uint64_t table = cr3 & 0xffffffe0, pdpte[4];
 
 	for (unsigned i = 0; i < 4; i++) {
