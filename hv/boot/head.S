@@ -109,7 +109,7 @@ no_long_mode:
 	inb	%dx, %al
 	testb	$0x40, %al
 	jz	5b
-	movb	$1, %al			/* QEMU's isa-debug-exit; a machine without it stays halted */
+	xorb	%al, %al		/* QEMU's isa-debug-exit; a machine without it stays halted */
 	outb	%al, $0xf4
 6:	hlt
 	jmp	6b

@@ -24,6 +24,8 @@ void backend_init(struct vmx *x)
 static inline struct item *load_value(struct item *p, uint64_t *base, unsigned code, uint64_t value)
 {
 	if (__builtin_expect(value != *base, 0)) {
+		/* Have the compiler fetch the base again here, so that the common path compares with memory. */
+		__asm__("" : "+m"(*base));
 		*p++ = (struct item){ code, value - *base };
 		*base = value;
 	}
@@ -112,7 +114,7 @@ static __attribute__((noinline, cold)) void check_known(struct vmx_cpu *c)
 {
 	struct vmx *x = c->vmx;
 
-	c->whole_due = false;
+	c->whole_due = x->check_snapshot;
 	for (enum vmcs_slot slot = 0; slot < VMCS_SLOTS; slot++) {
 		uint64_t value;
 
@@ -186,7 +188,8 @@ void backend_flush_later(struct vmx_cpu *c)
 void backend_flush_pending(struct vmx_cpu *c)
 {
 	for (unsigned word = 0; word < VMCS_WORDS; word++) {
-		backend_flush_set(c, c->pending[word], word * 64);
+		if (c->pending[word])
+			backend_flush_set(c, c->pending[word], word * 64);
 		c->pending[word] = 0;
 	}
 	c->has_pending = false;

@@ -73,13 +73,18 @@ void backend_init(struct vmx *x);
 
 /* ---- Flush ---- */
 
-static inline void backend_flush_set(const struct vmx_cpu *c, uint64_t set, unsigned first)
+static inline void backend_flush_set(const struct vmx_cpu *c, uint64_t set, enum vmcs_slot first)
 {
-	for (; set; set &= set - 1) {
-		enum vmcs_slot slot = first + (unsigned)__builtin_ctzll(set);
+	const uint64_t *value = c->v->vmcs + first;
+	const struct vmcs_field *field = vmcs_fields + first;
 
-		region_write(c, slot, c->v->vmcs[slot]);
-	}
+	do {
+		unsigned i = (unsigned)__builtin_ctzll(set);
+
+		if (__builtin_expect(!vmx_vmwrite(field[i].encoding, value[i]), 0))
+			region_failed(c, "VMWRITE", first + i);
+		set &= set - 1;
+	} while (set);
 }
 
 /* At the end of an exit's step, and of an entry step that says enter; the VMCS is current: writes what the step changed. */
@@ -87,10 +92,13 @@ static inline void backend_flush(struct vmx_cpu *c)
 {
 	const struct vcpu *v = c->v;
 
-	if (v->dirty[0] | v->dirty[1] | v->dirty[2]) {
-		backend_flush_set(c, v->dirty[0], 0);
-		backend_flush_set(c, v->dirty[1], 64);
+	if (v->dirty[2])	/* RIP is here */
 		backend_flush_set(c, v->dirty[2], 128);
+	if (__builtin_expect(v->dirty[0] | v->dirty[1], 0)) {
+		if (v->dirty[0])
+			backend_flush_set(c, v->dirty[0], 0);
+		if (v->dirty[1])
+			backend_flush_set(c, v->dirty[1], 64);
 	}
 	_Static_assert(VMCS_WORDS == 3, "all words are flushed");
 	if (__builtin_expect(v->gpr_dirty >> GPR_CR2 & 1, 0) && c->vmx->resident == c)

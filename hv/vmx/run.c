@@ -26,9 +26,12 @@ static __attribute__((noinline, cold)) void frame_opened(struct vmx *x)
 }
 
 /* It isn't entered now: what the step wrote is kept for when it is, and the tracer's time for it ends here. */
-static __attribute__((noinline, cold)) void wait(struct vmx_cpu *c)
+static __attribute__((noinline, cold)) void wait(struct vmx_cpu *c, bool traced)
 {
 	backend_flush_later(c);
+	if (!traced)
+		return;
+	tracer_step_done(&c->vmx->tracer, c->v->tsc);
 	c->tracer_cycles += x86_rdtsc() - c->tracer_since;
 }
 
@@ -48,10 +51,10 @@ static inline __attribute__((always_inline)) enum entry_result entry_step(struct
 		result = vcpu_prepare_entry(c->v, &x->vm, &x->world);
 		c->tracer_since = x86_rdtsc();
 		encoder_end_entry(&x->tracer.encoder, c->v, &x->vm);
-		tracer_step_done(&x->tracer, now);
+		x->tracer.step = NULL;	/* whether the frame is full, its exit asks, or wait() */
 	}
 	if (__builtin_expect(result != ENTRY_ENTER, 0))
-		wait(c);
+		wait(c, traced);
 	return result;
 }
 
@@ -104,8 +107,6 @@ static inline enum exit_action exit_traced(struct vmx_cpu *c)
 			 c->tracer_cycles - c->tracer_cycles_told);
 	c->tracer_cycles_told = c->tracer_cycles;
 	tracer_step_done(&x->tracer, c->v->tsc);
-	if (__builtin_expect(x->check_snapshot, 0))
-		c->whole_due = true;
 	return action;
 }
 
@@ -160,7 +161,7 @@ static inline bool housekeeping(struct vmx *x, struct vcpu *v)
 
 	if (__builtin_expect(reason < 64 && MACHINE_REASONS >> reason & 1, 0))
 		return machine_exit(x, v, reason);
-	if (__builtin_expect(++x->exits % REQUEST_EXITS, 1))
+	if (__builtin_expect(x->history.count % REQUEST_EXITS, 1))
 		return false;
 	return stop_requested();
 }

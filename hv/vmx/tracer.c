@@ -19,7 +19,9 @@
 #include "vmx/vmx.h"
 
 #define ZSTD_LEVEL	1
-#define RAW_CAP		FRAME_RAW_CAP
+/* One step more than the encoder asks for: an entry step that is followed by its exit leaves the look at the bound to it. */
+#define RAW_CAP		(FRAME_RAW_CAP + STEP_RAW_MAX)
+_Static_assert(RAW_CAP <= FRAME_RAW_MAX, "no frame is refused for its size");
 _Static_assert(VM_MAX_CPUS * (VMCS_SLOTS + GPR_COUNT + 8) * 10 + 2 * sizeof(struct vm) < KEYFRAME_MAX,
 	       "a keyframe fits");
 

@@ -68,7 +68,6 @@ struct vmx {
 	struct vmx_cpu *resident;	/* whose switched state the processor holds */
 	struct vmx_cpu *running;	/* whose step is in hand: the world's calls are about it */
 	struct scheduler scheduler;
-	unsigned exits;			/* for what is done once in a while */
 	bool check_snapshot;
 
 	uint64_t supported[VMCS_WORDS];	/* fields that this processor has */
