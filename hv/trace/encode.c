@@ -16,6 +16,7 @@
 
 /* ---- small helpers ---- */
 
+/* Of a field that handlers may write; exit information they can't. */
 static inline uint64_t slot_before(const struct vcpu *v, enum vmcs_slot slot)
 {
 	return slot_test(v->dirty, slot) ? v->vmcs_before[slot] : v->vmcs[slot];
@@ -220,27 +221,36 @@ void encoder_note_insn(struct encoder *e, const struct vcpu *v, const uint8_t *b
 
 /* ---- times ---- */
 
-/* Append `value` to the column if it isn't 0: gives `bit` then. In the same instructions either way. */
-static inline unsigned push_time(struct encoder *e, uint64_t value, unsigned bit)
+/* 1 if the value isn't 0, in the same instructions either way: a compiler may turn `!= 0` into a branch. */
+static inline unsigned nonzero(uint64_t value)
 {
+	return (unsigned)((value | -value) >> 63);
+}
+
+/* Append `value` to the column if it isn't 0: gives RECORD_TIME then. */
+static inline unsigned push_time(struct encoder *e, uint64_t value)
+{
+	unsigned differs = nonzero(value);
+
 	e->times[e->time_count] = value;
-	e->time_count += value != 0;
-	return value ? bit : 0;
+	e->time_count += differs;
+	return differs * RECORD_TIME;
 }
 
 static inline unsigned push_notes(struct encoder *e, uint64_t *memo, uint64_t handler, uint64_t entered, uint64_t tracer)
 {
-	uint64_t *to = e->times + e->time_count, differs;
+	uint64_t *to = e->times + e->time_count;
+	unsigned differs;
 
 	to[0] = handler - memo[0];
 	to[1] = entered - memo[1];
 	to[2] = tracer - memo[2];
-	differs = to[0] | to[1] | to[2];
+	differs = nonzero(to[0] | to[1] | to[2]);
 	memo[0] = handler;
 	memo[1] = entered;
 	memo[2] = tracer;
-	e->time_count += differs ? 3 : 0;
-	return differs ? RECORD_NOTES : 0;
+	e->time_count += 3 * differs;
+	return differs * RECORD_NOTES;
 }
 
 /* ---- items and echoes ---- */
@@ -306,13 +316,6 @@ static __attribute__((noinline, cold)) uint8_t *put_snapshot(struct encoder *e, 
 
 /* ---- effects ---- */
 
-struct effects {			/* of one step, before they are bytes */
-	uint64_t head[3];		/* action or result, and counts; differences of wake_at and deadline */
-	uint64_t checks[2];		/* which devices; the first eight's check bytes */
-	bool too_many;			/* check bytes for an echo */
-	struct item *end;		/* of e->effects */
-};
-
 /* A slot that the record predicts: an item only if the prediction failed. */
 static inline struct item *add_predicted(struct item *to, const struct vcpu *v, enum vmcs_slot slot, uint64_t predicted)
 {
@@ -321,17 +324,25 @@ static inline struct item *add_predicted(struct item *to, const struct vcpu *v, 
 	return to;
 }
 
-/* Dirty slots (but for those in `except`) and registers that have another value than before. */
-static inline struct item *add_dirty(struct item *to, const struct vcpu *v, const uint64_t except[VMCS_WORDS])
-{
-	for (unsigned word = 0; word < VMCS_WORDS; word++) {
-		for (uint64_t set = v->dirty[word] & ~except[word]; set; set &= set - 1) {
-			unsigned slot = word * 64 + (unsigned)__builtin_ctzll(set);
+#define SLOT_BIT(slot, word) ((slot) / 64 == (word) ? UINT64_C(1) << (slot) % 64 : 0)
+#define EXIT_PREDICTS(word)  (SLOT_BIT(VMCS_GUEST_RIP, word) | SLOT_BIT(VMCS_GUEST_INTERRUPTIBILITY, word))
+#define ENTRY_PREDICTS(word) SLOT_BIT(VMCS_PREEMPTION_TIMER_VALUE, word)
+_Static_assert(VMCS_WORDS == 3, "the callers of add_dirty() list three words");
 
-			if (v->vmcs[slot] != v->vmcs_before[slot])
-				*to++ = (struct item){ slot, v->vmcs[slot] - v->vmcs_before[slot] };
-		}
+/* Slots of one word of the dirty set that have another value than before. */
+static inline struct item *add_dirty(struct item *to, const struct vcpu *v, unsigned word, uint64_t predicted)
+{
+	for (uint64_t set = v->dirty[word] & ~predicted; __builtin_expect(set != 0, 0); set &= set - 1) {
+		unsigned slot = word * 64 + (unsigned)__builtin_ctzll(set);
+
+		if (v->vmcs[slot] != v->vmcs_before[slot])
+			*to++ = (struct item){ slot, v->vmcs[slot] - v->vmcs_before[slot] };
 	}
+	return to;
+}
+
+static inline struct item *add_registers(struct item *to, const struct vcpu *v)
+{
 	for (uint32_t set = v->gpr_dirty; set; set &= set - 1) {
 		unsigned reg = (unsigned)__builtin_ctz(set);
 
@@ -341,15 +352,15 @@ static inline struct item *add_dirty(struct item *to, const struct vcpu *v, cons
 	return to;
 }
 
-static __attribute__((noinline)) void add_checks(struct effects *f, struct vm *vm)
+/* Check bytes of the first eight devices touched; more are too many for an echo. */
+static __attribute__((noinline)) uint64_t first_checks(const struct vm *vm)
 {
+	uint64_t checks = 0;
 	unsigned n = 0;
 
-	f->checks[0] = vm->touched;
-	f->checks[1] = 0;
 	for (uint64_t set = vm->touched; set && n < 8; set &= set - 1, n++)
-		f->checks[1] |= (uint64_t)vm_check(vm, (unsigned)__builtin_ctzll(set)) << 8 * n;
-	f->too_many = n == 8;
+		checks |= (uint64_t)vm_check(vm, (unsigned)__builtin_ctzll(set)) << 8 * n;
+	return checks;
 }
 
 static uint8_t *put_checks(uint8_t *p, const struct vm *vm)
@@ -360,62 +371,51 @@ static uint8_t *put_checks(uint8_t *p, const struct vm *vm)
 	return p;
 }
 
-static inline bool same_effects(const struct encoder *e, const struct effects_echo *m, const struct effects *f, uint32_t count)
+/* What identifies an effects section apart from items, waits, checks and bytes of crossings. */
+static inline uint64_t effects_head(const struct encoder *e, unsigned result)
 {
-	return m->item_count == count && m->head[0] == f->head[0] && m->head[1] == f->head[1] && m->head[2] == f->head[2] &&
-	       m->checks[0] == f->checks[0] && m->checks[1] == f->checks[1] && same_items(m->items, e->effects, count) &&
-	       (e->cross_size == 0 || memcmp(m->crossings, e->cross, e->cross_size) == 0);
+	return result | (uint64_t)e->kind << 24 | (uint64_t)e->crossing_count << 8 | (uint64_t)e->cross_size << 32;
 }
 
-static __attribute__((noinline, cold)) uint8_t *put_effects(struct encoder *e, struct effects_echo *m, const struct effects *f,
-							   const struct vm *vm, uint8_t *p)
+static inline bool same_crossings(const struct encoder *e, const struct effects_echo *m)
 {
-	uint32_t count = (uint32_t)(f->end - e->effects);
+	return __builtin_expect(e->cross_size == 0, 1) || memcmp(m->crossings, e->cross, e->cross_size) == 0;
+}
+
+static inline bool same_checks(const struct effects_echo *m, const struct vm *vm)
+{
+	return m->checks[0] == vm->touched && (vm->touched == 0 || m->checks[1] == first_checks(vm));
+}
+
+/* The whole effects section as bytes; and what of it can be repeated, remembered. */
+static __attribute__((noinline, cold)) uint8_t *put_effects(struct encoder *e, struct effects_echo *m, uint64_t head,
+							   const uint64_t waits[2], uint32_t count, struct vm *vm, uint8_t *p)
+{
 	const uint8_t *start = p;
 
-	*p++ = (uint8_t)f->head[0];
+	*p++ = (uint8_t)head;
 	if (e->kind == STEP_ENTRY) {
-		p = put_signed(p, f->head[1]);
-		p = put_signed(p, f->head[2]);
+		p = put_signed(p, waits[0]);
+		p = put_signed(p, waits[1]);
 	}
 	p = put_varint(p, e->crossing_count);
 	memcpy(p, e->cross, e->cross_size);
 	p = put_items(p + e->cross_size, e->effects, count);
 	p = put_checks(p, vm);
 	m->item_count = NOTHING;
-	if (p - start <= MEMO_BYTES && count <= ECHO_ITEMS && !f->too_many) {
+	if (p - start <= MEMO_BYTES && count <= ECHO_ITEMS && vm->touched < 1u << 8) {
 		m->item_count = count;
-		memcpy(m->head, f->head, sizeof(m->head));
-		memcpy(m->checks, f->checks, sizeof(m->checks));
+		m->head = head;
+		m->waits[0] = waits[0];
+		m->waits[1] = waits[1];
+		m->checks[0] = vm->touched;
+		m->checks[1] = first_checks(vm);
 		memcpy(m->crossings, e->cross, e->cross_size);
 		copy_items(m->items, e->effects, count);
 	}
+	vm->touched = 0;
 	return p;
 }
-
-/* The effects section, unless it repeats the one before. The record's place is *raw. */
-static inline unsigned end_effects(struct encoder *e, struct effects_echo *m, struct effects *f, struct vm *vm, uint8_t **raw)
-{
-	f->checks[0] = f->checks[1] = 0;
-	if (vm->touched)
-		add_checks(f, vm);
-	/* The kind, too: an exit's and an entry step's sections of equal facts are different bytes. */
-	f->head[0] |= (uint64_t)e->kind << 24 | (uint64_t)e->crossing_count << 8 | (uint64_t)e->cross_size << 32;
-	if (__builtin_expect(same_effects(e, m, f, (uint32_t)(f->end - e->effects)), 1)) {
-		vm->touched = 0;
-		return 0;
-	}
-	*raw = put_effects(e, m, f, vm, *raw);
-	vm->touched = 0;
-	return RECORD_EFFECTS;
-}
-
-#define SLOT_BIT(slot, word) ((slot) / 64 == (word) ? UINT64_C(1) << (slot) % 64 : 0)
-#define EXIT_BITS(word)  (SLOT_BIT(VMCS_GUEST_RIP, word) | SLOT_BIT(VMCS_GUEST_INTERRUPTIBILITY, word))
-#define ENTRY_BITS(word) SLOT_BIT(VMCS_PREEMPTION_TIMER_VALUE, word)
-_Static_assert(VMCS_WORDS == 3, "the sets below have three words");
-static const uint64_t exit_predicted[VMCS_WORDS] = { EXIT_BITS(0), EXIT_BITS(1), EXIT_BITS(2) };
-static const uint64_t entry_predicted[VMCS_WORDS] = { ENTRY_BITS(0), ENTRY_BITS(1), ENTRY_BITS(2) };
 
 /* ---- the record ---- */
 
@@ -458,18 +458,27 @@ static inline unsigned end_time(struct encoder *e, const struct vcpu *v, uint64_
 	uint64_t time = v->tsc - e->last_tsc, difference = time - *memo;
 
 	*memo = time;
-	return push_time(e, difference, RECORD_TIME);
+	return push_time(e, difference);
+}
+
+static inline bool same_exit(const struct encoder *e, const struct effects_echo *m, uint64_t head, uint32_t count,
+			     const struct vm *vm)
+{
+	return m->item_count == count && m->head == head && same_checks(m, vm) && same_items(m->items, e->effects, count) &&
+	       same_crossings(e, m);
 }
 
 void encoder_end_exit(struct encoder *e, struct vcpu *v, struct vm *vm, enum exit_action action,
 		      uint64_t tsc_entry, uint64_t handler_cycles, uint64_t tracer_cycles)
 {
-	unsigned head = STEP_EXIT, reason = slot_before(v, VMCS_EXIT_REASON) & EXIT_REASON_BASIC;
+	unsigned head = STEP_EXIT, reason = v->vmcs[VMCS_EXIT_REASON] & EXIT_REASON_BASIC;
 	uint64_t rip = slot_before(v, VMCS_GUEST_RIP), blocking = slot_before(v, VMCS_GUEST_INTERRUPTIBILITY);
 	struct snapshot_echo *snapshot = snapshot_echo(e, memo_index(e->key_rip, 0));
 	struct effects_echo *m = effects_echo(e, memo_index(rip, reason));
-	struct effects f = { .head = { action } };	/* the rest is 0 */
+	uint64_t effects = effects_head(e, action);
 	uint8_t *p = begin_record(e, v, &head);
+	struct item *end = e->effects;
+	uint32_t count;
 
 	head |= end_time(e, v, &snapshot->time);
 	if (snapshot->item_count != e->item_count || !same_items(snapshot->items, e->items, e->item_count)) {
@@ -477,13 +486,21 @@ void encoder_end_exit(struct encoder *e, struct vcpu *v, struct vm *vm, enum exi
 		p = put_snapshot(e, snapshot, p);
 	}
 	if (action == ACTION_RETIRE) {
-		rip += slot_before(v, VMCS_EXIT_INSTRUCTION_LEN);
+		rip += v->vmcs[VMCS_EXIT_INSTRUCTION_LEN];
 		blocking &= ~(uint64_t)(BLOCKING_STI | BLOCKING_MOV_SS);
 	}
-	f.end = add_predicted(e->effects, v, VMCS_GUEST_RIP, rip);
-	f.end = add_predicted(f.end, v, VMCS_GUEST_INTERRUPTIBILITY, blocking);
-	f.end = add_dirty(f.end, v, exit_predicted);
-	head |= end_effects(e, m, &f, vm, &p);
+	end = add_predicted(end, v, VMCS_GUEST_RIP, rip);
+	end = add_predicted(end, v, VMCS_GUEST_INTERRUPTIBILITY, blocking);
+	end = add_dirty(end, v, 0, EXIT_PREDICTS(0));
+	end = add_dirty(end, v, 1, EXIT_PREDICTS(1));
+	end = add_dirty(end, v, 2, EXIT_PREDICTS(2));
+	end = add_registers(end, v);
+	count = (uint32_t)(end - e->effects);
+	if (__builtin_expect(!same_exit(e, m, effects, count, vm), 0)) {
+		head |= RECORD_EFFECTS;
+		p = put_effects(e, m, effects, (const uint64_t[2]){ 0 }, count, vm, p);
+	}
+	vm->touched = 0;
 	head |= push_notes(e, m->notes, handler_cycles, tsc_entry - e->entry_tsc[v->index], tracer_cycles);
 	if (__builtin_expect(e->insn_len, 0)) {
 		head |= RECORD_INSN;
@@ -495,13 +512,22 @@ void encoder_end_exit(struct encoder *e, struct vcpu *v, struct vm *vm, enum exi
 	count_exit(e, reason);
 }
 
+static inline bool same_entry(const struct encoder *e, const struct effects_echo *m, uint64_t head, uint64_t wake_at,
+			      uint64_t deadline, uint32_t count, const struct vm *vm)
+{
+	return m->item_count == count && m->head == head && m->waits[0] == wake_at && m->waits[1] == deadline &&
+	       same_checks(m, vm) && same_items(m->items, e->effects, count) && same_crossings(e, m);
+}
+
 void encoder_end_entry(struct encoder *e, struct vcpu *v, struct vm *vm)
 {
 	unsigned head = STEP_ENTRY;
-	uint64_t timer = slot_before(v, VMCS_PREEMPTION_TIMER_VALUE);
+	uint64_t timer = slot_before(v, VMCS_PREEMPTION_TIMER_VALUE), effects = effects_head(e, v->entry);
+	uint64_t wake_at = v->wake_at - e->previous_wake_at, deadline = v->deadline - e->previous_deadline;
 	struct effects_echo *m = effects_echo(e, memo_index(e->key_rip, MEMO_SALT_ENTRY));
-	struct effects f = { .head = { v->entry, v->wake_at - e->previous_wake_at, v->deadline - e->previous_deadline } };
 	uint8_t *p = begin_record(e, v, &head);
+	struct item *end = e->effects;
+	uint32_t count;
 
 	head |= end_time(e, v, &m->time);
 	if (__builtin_expect(e->item_count, 0)) {
@@ -510,9 +536,17 @@ void encoder_end_entry(struct encoder *e, struct vcpu *v, struct vm *vm)
 	}
 	if (v->entry == ENTRY_ENTER)
 		timer = vm_preemption_timer(&vm->config, v->deadline, v->tsc);
-	f.end = add_predicted(e->effects, v, VMCS_PREEMPTION_TIMER_VALUE, timer);
-	f.end = add_dirty(f.end, v, entry_predicted);
-	head |= end_effects(e, m, &f, vm, &p);
+	end = add_predicted(end, v, VMCS_PREEMPTION_TIMER_VALUE, timer);
+	end = add_dirty(end, v, 0, ENTRY_PREDICTS(0));
+	end = add_dirty(end, v, 1, ENTRY_PREDICTS(1));
+	end = add_dirty(end, v, 2, ENTRY_PREDICTS(2));
+	end = add_registers(end, v);
+	count = (uint32_t)(end - e->effects);
+	if (__builtin_expect(!same_entry(e, m, effects, wake_at, deadline, count, vm), 0)) {
+		head |= RECORD_EFFECTS;
+		p = put_effects(e, m, effects, (const uint64_t[2]){ wake_at, deadline }, count, vm, p);
+	}
+	vm->touched = 0;
 	end_record(e, v, head, p);
 	e->entry_tsc[v->index] = v->tsc;
 }
@@ -528,5 +562,5 @@ void encoder_end_unfinished(struct encoder *e, struct vcpu *v)
 	end_record(e, v, head, put_items(p, e->items, e->item_count));
 	e->header.flags |= HEADER_UNFINISHED;
 	if (e->kind == STEP_EXIT)
-		count_exit(e, slot_before(v, VMCS_EXIT_REASON) & EXIT_REASON_BASIC);
+		count_exit(e, v->vmcs[VMCS_EXIT_REASON] & EXIT_REASON_BASIC);
 }

@@ -42,22 +42,26 @@ struct item {				/* a changed slot or register, before it is bytes */
  * its key is never turned into bytes at all.
  */
 #define ECHO_ITEMS	14
-struct snapshot_echo {
+struct snapshot_echo {			/* 256 bytes */
 	uint32_t generation;		/* of the frame; of another frame: nothing */
 	uint32_t item_count;		/* UINT32_MAX: nothing that can be repeated */
 	uint64_t time;
 	struct item items[ECHO_ITEMS];
+	uint64_t unused[2];
 };
-struct effects_echo {
+struct effects_echo {			/* 512 bytes */
 	uint32_t generation;
 	uint32_t item_count;		/* as above */
 	uint64_t time;
 	uint64_t notes[3];
-	uint64_t head[3];		/* action or result, counts; wake_at, deadline */
+	uint64_t head;			/* action or result, and counts: see end_effects() */
+	uint64_t waits[2];		/* entry steps: differences of wake_at and deadline */
 	uint64_t checks[2];		/* which devices, check bytes */
 	uint8_t crossings[MEMO_BYTES];
 	struct item items[ECHO_ITEMS];
+	uint64_t unused[20];
 };
+_Static_assert(sizeof(struct snapshot_echo) == 256 && sizeof(struct effects_echo) == 512, "an echo is found by a shift");
 
 struct encoder {
 	uint64_t supported[VMCS_WORDS];	/* the slots this machine has: set once, before the first frame */

@@ -126,8 +126,12 @@ static void random_handler(struct fixture *f, struct vcpu *v)
 
 	if (random_below(4) == 0)
 		gpr_write(v, GPR_RAX, random_below(4));
-	if (random_below(10) == 0)
-		vmcs_write(v, (enum vmcs_slot)random_below(VMCS_SLOTS), random_value());
+	if (random_below(10) == 0) {
+		enum vmcs_slot slot = (enum vmcs_slot)random_below(VMCS_SLOTS);
+
+		if (vmcs_encoding_class(vmcs_fields[slot].encoding) != VMCS_CLASS_INFO)	/* read-only */
+			vmcs_write(v, slot, random_value());
+	}
 	if (random_below(6) == 0) {
 		f->log[n].bytes_len = 1 + (uint32_t)random_below(sizeof(f->log[n].bytes));
 		for (unsigned i = 0; i < f->log[n].bytes_len; i++)
