@@ -38,6 +38,7 @@ struct importer {
 	struct decoder *decoder;
 	sqlite3_stmt *insert[INSERT_COUNT];
 	struct exit_row pending[VM_MAX_CPUS];	/* each vCPU's last exit: see rows.h */
+	struct exit_row bound;			/* what INSERT_EXIT has bound */
 	uint64_t last_seq[VM_MAX_CPUS];
 	uint64_t next_step;			/* that would follow without a gap */
 	struct import_result *result;
@@ -79,7 +80,7 @@ static void flush_pending(struct importer *im, unsigned vcpu)
 	if (!row->filled)
 		return;
 	row->filled = false;
-	code = exit_row_insert(row, im->insert[INSERT_EXIT]);
+	code = exit_row_insert(row, im->insert[INSERT_EXIT], &im->bound);
 	if (code != SQLITE_OK && im->code == SQLITE_OK)
 		im->code = code;
 	im->result->rows++;
@@ -124,7 +125,6 @@ static void add_entry(struct importer *im, const struct step *s)
 	bool waits = !s->unfinished && s->entry == ENTRY_WAIT;
 	uint64_t seq = im->last_seq[s->vcpu];
 
-	bind(im, INSERT_ENTRY, 1, TRACE_ID);
 	bind(im, INSERT_ENTRY, 2, s->number);
 	bind_or_null(im, INSERT_ENTRY, 3, seq != SEQ_NONE, seq);
 	bind(im, INSERT_ENTRY, 4, s->vcpu);
@@ -161,7 +161,6 @@ static void add_effects(struct importer *im, const struct step *s)
 		const struct effect *e = &s->effects[i];
 		enum insert which = e->code < ITEM_GPR ? INSERT_VMCS : INSERT_GPR;
 
-		bind(im, which, 1, TRACE_ID);
 		bind(im, which, 2, s->number);
 		if (which == INSERT_VMCS)
 			bind(im, which, 3, vmcs_fields[e->code].encoding);
@@ -179,7 +178,6 @@ static void add_crossings(struct importer *im, const struct step *s)
 	for (unsigned i = 0; i < s->crossing_count; i++) {
 		const struct crossing *c = &s->crossings[i];
 
-		bind(im, INSERT_CROSSING, 1, TRACE_ID);
 		bind(im, INSERT_CROSSING, 2, s->number);
 		bind(im, INSERT_CROSSING, 3, i);
 		sqlite3_bind_text(im->insert[INSERT_CROSSING], 4, im->kinds[c->kind], -1, SQLITE_STATIC);
@@ -219,7 +217,6 @@ static void add_frame(struct importer *im, const struct frame_header *h)
 
 	frame_header_encode(h, header);
 	packed = trace_cursor_packed(im->cursor, &size);
-	bind(im, INSERT_FRAME, 1, TRACE_ID);
 	bind(im, INSERT_FRAME, 2, h->frame);
 	bind(im, INSERT_FRAME, 3, h->first_step);
 	bind(im, INSERT_FRAME, 4, h->first_seq);
@@ -265,6 +262,8 @@ static int prepare(struct importer *im)
 	for (int i = 0; i < INSERT_COUNT && code == SQLITE_OK; i++)
 		code = sqlite3_prepare_v3(im->db, insert_sql[i], -1, SQLITE_PREPARE_PERSISTENT,
 					  &im->insert[i], NULL);
+	for (int i = INSERT_ENTRY; i < INSERT_COUNT && code == SQLITE_OK; i++)
+		sqlite3_bind_int64(im->insert[i], 1, TRACE_ID);	/* stays bound */
 	for (unsigned kind = 0; kind < CROSSING_KIND_COUNT; kind++) {
 		static const char *const names[CROSSING_KIND_COUNT] = {
 #define X(number, name) [number] = #name,
@@ -311,6 +310,7 @@ int import_trace(sqlite3 *db, const struct trace *t, enum import_what what, bool
 	im->what = what;
 	im->result = result;
 	im->decoder = trace_cursor_decoder(im->cursor);
+	im->bound.nulls = UINT64_MAX;
 	for (unsigned i = 0; i < VM_MAX_CPUS; i++)
 		im->last_seq[i] = SEQ_NONE;
 	im->code = prepare(im);

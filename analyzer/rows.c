@@ -136,27 +136,43 @@ void exit_row_complete(struct exit_row *row, const struct step *next)
 	set(row, EXIT_wait_cycles, next->tsc_entry - handled - next->tracer_cycles);
 }
 
-static void bind_text(sqlite3_stmt *insert, enum exit_column column, const char *text)
+static void bind_text(sqlite3_stmt *insert, enum exit_column column, const char *text, const char **bound)
 {
+	if (text == *bound)
+		return;
+	*bound = text;
 	sqlite3_bind_text(insert, column + 1, text, -1, SQLITE_STATIC);	/* NULL binds NULL */
 }
 
-int exit_row_insert(const struct exit_row *row, sqlite3_stmt *insert)
+static void bind_numbers(const struct exit_row *row, sqlite3_stmt *insert, struct exit_row *bound)
 {
-	for (int i = 0; i < EXIT_COLUMN_COUNT; i++) {
+	uint64_t news = row->nulls ^ bound->nulls;
+
+	for (unsigned i = 0; i < EXIT_COLUMN_COUNT; i++)
+		if (row->value[i] != bound->value[i])
+			news |= UINT64_C(1) << i;
+	bound->nulls = row->nulls;
+	for (; news; news &= news - 1) {
+		int i = __builtin_ctzll(news);
+
+		bound->value[i] = row->value[i];
 		if (row->nulls >> i & 1)
 			sqlite3_bind_null(insert, i + 1);
 		else
 			sqlite3_bind_int64(insert, i + 1, (sqlite3_int64)row->value[i]);
 	}
-	bind_text(insert, EXIT_mode, row->mode);
-	bind_text(insert, EXIT_action, row->action);
-	if (row->insn_len)
-		sqlite3_bind_blob(insert, EXIT_insn + 1, row->insn, row->insn_len, SQLITE_STATIC);
-	/*
-	 * The rowid is the exit's number, so that a scan of the table comes in order, though vCPUs' rows are
-	 * late.
-	 */
+}
+
+int exit_row_insert(const struct exit_row *row, sqlite3_stmt *insert, struct exit_row *bound)
+{
+	bind_numbers(row, insert, bound);
+	bind_text(insert, EXIT_mode, row->mode, &bound->mode);
+	bind_text(insert, EXIT_action, row->action, &bound->action);
+	if (row->insn_len || bound->insn_len)
+		sqlite3_bind_blob(insert, EXIT_insn + 1, row->insn_len ? row->insn : NULL, row->insn_len,
+				  SQLITE_STATIC);
+	bound->insn_len = row->insn_len;
+	/* The rowid is the exit's number, so that a scan comes in order, though vCPUs' rows are late. */
 	sqlite3_bind_int64(insert, EXIT_COLUMN_COUNT + 1, (sqlite3_int64)row->value[EXIT_seq] + 1);
 	sqlite3_step(insert);
 	return sqlite3_reset(insert);

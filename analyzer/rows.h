@@ -38,7 +38,10 @@ struct exit_row {
 void exit_row_fill(struct exit_row *row, const struct decoder *d, sqlite3_int64 trace_id);
 /* The vCPU's next exit: now tracer_cycles and wait_cycles are known. */
 void exit_row_complete(struct exit_row *row, const struct step *next);
-/* Bind and insert. SQLite's result code of the reset. */
-int exit_row_insert(const struct exit_row *row, sqlite3_stmt *insert);
+/*
+ * Insert. SQLite keeps what is bound, and most columns of an exit are as they were: `bound` is what the
+ * statement has, all NULL (nulls = UINT64_MAX) at first. SQLite's result code of the reset.
+ */
+int exit_row_insert(const struct exit_row *row, sqlite3_stmt *insert, struct exit_row *bound);
 
 #endif
