@@ -74,18 +74,25 @@ def snapshot(rip, reason, length):
 
 
 RETIRED = b'\x01' + varint(0) + END + varint(0)		# action, no crossings, no items, no checks
-CALLED = varint(500) + signed(0) + varint(0)
+ENTERED = b'\x00' + signed(0) + signed(0) + varint(0) + items((4, 0)) + varint(0)
+CALLED = (500, 0, 0)		# notes: cycles of the handler, nothing else
 
 
-def records(base):
-    """Three exits by CPUID at 0x1000, with an entry step before the second. `base`: time of the first."""
-    first = snapshot(0x1000, CPUID, 2)
+def raw_frame(state, records, column):
+    times = b''.join(map(signed, column))
+    return state + records + times + struct.pack('<I', len(times))
+
+
+def records(n):
+    """Three exits by CPUID at 0x1000, with an entry step before the second; and their column of times."""
+    base = 1000000 * (n + 1)
     back = items((RIP, -2))
-    entered = b'\x00' + signed(0) + signed(0) + varint(0) + items((4, 0)) + varint(0)
-    return (bytes([EXIT | TIME | SNAPSHOT | EFFECTS | NOTES]) + signed(base) + first + RETIRED + CALLED +
-            bytes([ENTRY | TIME | EFFECTS]) + signed(1000) + entered +
-            bytes([EXIT | TIME | SNAPSHOT]) + signed(1000) + back +
-            bytes([EXIT]))
+    first = bytes([EXIT | TIME | SNAPSHOT | EFFECTS | NOTES]) + (back if n else snapshot(0x1000, CPUID, 2)) + RETIRED
+    entry_step = bytes([ENTRY | TIME | EFFECTS]) + ENTERED
+    # The first exit of all came from elsewhere, so the second one's key has neither snapshot nor time yet.
+    second = bytes([EXIT | TIME]) if n else bytes([EXIT | TIME | SNAPSHOT]) + back
+    column = (base, *CALLED, 1000, 1000 - base if n else 1000)
+    return first + entry_step + second + bytes([EXIT]), column
 
 
 def stored(raw, checksum=True):
@@ -98,7 +105,7 @@ def stored(raw, checksum=True):
 def frame(n, raw=None, packed=None, **changes):
     base = 1000000 * (n + 1)
     if raw is None:
-        raw = keyframe(n) + (again(base) if n else records(base))
+        raw = raw_frame(keyframe(n), *records(n))
     if packed is None:
         packed = stored(raw)
     h = {'flags': 0, 'session': SESSION, 'frame': n, 'first_step': n * STEPS, 'first_seq': n * EXITS, 'steps': STEPS,
@@ -110,13 +117,6 @@ def frame(n, raw=None, packed=None, **changes):
                        h['exits'], h['vcpus'], 0, h['reasons'], 0, h['first_tsc'], h['last_tsc'], h['raw_size'],
                        h['packed_size'], h['hash'])
     return own(b'VXH1', body) + packed
-
-
-def again(base):
-    """The same steps from the state that records() leaves."""
-    return (bytes([EXIT | TIME | SNAPSHOT | EFFECTS | NOTES]) + signed(base) + items((RIP, -2)) + RETIRED + CALLED +
-            bytes([ENTRY | TIME | EFFECTS]) + signed(1000) + b'\x00' + signed(0) + signed(0) + varint(0) + items((4, 0)) +
-            varint(0) + bytes([EXIT | TIME]) + signed(1000 - base) + bytes([EXIT]))
 
 
 def closing(frames=3, **changes):
@@ -140,13 +140,13 @@ def flip(data, at):
     return bytes(data)
 
 
-def with_records(steps, exits, data, n=0, **changes):
+def with_records(steps, exits, data, column, n=0, **changes):
     """Frame n with records of its own."""
-    return frame(n, raw=keyframe(1) + data, steps=steps, exits=exits, last_tsc=1000000, **changes)
+    return frame(n, raw=raw_frame(keyframe(1), data, column), steps=steps, exits=exits, last_tsc=1000000, **changes)
 
 
 def one_exit(head, *sections):
-    return bytes([EXIT | TIME | head]) + signed(1000000) + b''.join(sections)
+    return bytes([EXIT | TIME | head]) + b''.join(sections)
 
 
 def files():
@@ -196,13 +196,13 @@ def files():
     yield '2-expected a frame, found other bytes', b'this is no trace\n' * 4
 
     # frames that are whole, with contents that are wrong
-    def one(data, steps=1, exits=1, **changes):
-        return s + with_records(steps, exits, data, **changes) + closing(1, steps=steps, exits=exits,
-                                                                         reasons=((CPUID, exits),) if exits else ())
+    def one(data, column=(1000000, *CALLED), steps=1, exits=1, **changes):
+        return s + with_records(steps, exits, data, column, **changes) + \
+            closing(1, steps=steps, exits=exits, reasons=((CPUID, exits),) if exits else ())
     snap = items((RIP, 0))
     yield '1-the header says other steps, exits, vCPUs, reasons or times', \
         s + f[0] + frame(1, reasons=1 << HLT) + f[2] + c
-    yield '1-raw bytes expected, found', one(one_exit(SNAPSHOT | EFFECTS | NOTES, snap, RETIRED, CALLED), packed=None,
+    yield '1-raw bytes expected, found', one(one_exit(SNAPSHOT | EFFECTS | NOTES, snap, RETIRED), packed=None,
                                               raw_size=77)
     yield '1-a whole keyframe', s + frame(0, raw=keyframe(0)[:9]) + closing(1)
     yield '1-a section that was there before under this key', one(one_exit(0))
@@ -210,16 +210,17 @@ def files():
     yield '1-an item code', one(one_exit(SNAPSHOT, bytes([0xF8]) + signed(1) + END))
     yield '1-the end of a snapshot section', one(one_exit(SNAPSHOT, bytes([RIP]) + b'\x80'))
     yield '1-an action', one(one_exit(SNAPSHOT | EFFECTS, snap, b'\x09'))
-    yield "1-an entry step's result", one(bytes([ENTRY | TIME | EFFECTS]) + signed(1000000) + b'\x05', exits=0)
+    yield "1-an entry step's result", one(bytes([ENTRY | TIME | EFFECTS]) + b'\x05', exits=0)
     yield '1-at most 512 crossings', one(one_exit(SNAPSHOT | EFFECTS, snap, b'\x00' + varint(513)))
     yield '1-a crossing', one(one_exit(SNAPSHOT | EFFECTS, snap, b'\x00' + varint(1) + b'\x63' + varint(0) + varint(1) + varint(0)))
     yield '1-a whole crossing', one(one_exit(SNAPSHOT | EFFECTS, snap, b'\x00' + varint(1) + b'\x03' + varint(0) + varint(4000)))
     yield '1-a set of known devices', one(one_exit(SNAPSHOT | EFFECTS, snap, b'\x00' + varint(0) + END + varint(1 << 40)))
-    yield '1-a whole notes section', one(one_exit(SNAPSHOT | EFFECTS | NOTES, snap, RETIRED, b'\x80'))
-    yield '1-at most 15 instruction bytes', one(one_exit(SNAPSHOT | EFFECTS | NOTES | INSN, snap, RETIRED, CALLED, b'\x10' + bytes(16)))
+    yield "1-a time in the frame's column", one(one_exit(SNAPSHOT | EFFECTS | NOTES, snap, RETIRED), column=(1000000, 500))
+    yield "1-a column of times at the frame's end", s + frame(0, raw=keyframe(0) + records(0)[0] + b'\xff' * 4) + closing(1)
+    yield '1-at most 15 instruction bytes', one(one_exit(SNAPSHOT | EFFECTS | NOTES | INSN, snap, RETIRED, b'\x10' + bytes(16)))
     yield "1-a record of one of the session's vCPUs", one(bytes([EXIT | VCPU, 3]))
-    yield '1-the end of the frame after its last record', one(one_exit(SNAPSHOT | EFFECTS | NOTES, snap, RETIRED, CALLED, b'\x00'))
-    yield '1-no more exits than the header says', one(one_exit(SNAPSHOT | EFFECTS | NOTES, snap, RETIRED, CALLED), exits=0)
+    yield '1-the end of records and times after the last record', one(one_exit(SNAPSHOT | EFFECTS | NOTES, snap, RETIRED, b'\x00'))
+    yield '1-no more exits than the header says', one(one_exit(SNAPSHOT | EFFECTS | NOTES, snap, RETIRED), exits=0)
 
 
 def name_of(message):

@@ -47,7 +47,7 @@ class VcpuState:
     __slots__ = ('values', 'known', 'time', 'result', 'wake_at', 'deadline', 'entry_time')
 
     def kept(self):
-        return (self.time, self.result, self.wake_at, self.deadline, self.entry_time)
+        return (self.result, self.wake_at, self.deadline, self.entry_time)
 
 
 class Frame:
@@ -113,10 +113,13 @@ class Frame:
         p = self.keyframe()
         step, seq, vcpu, time = h.first_step, h.first_seq, 0, 0
         memos = Memos()
+        end = self.column()
+        times = Column(b, end)
+        b = b[:end]
         for i in range(h.steps):
             start = p
             try:
-                r, p = self._record(b, p, memos, vcpu, time)
+                r, p = self._record(b, p, memos, times, vcpu, time)
             except (IndexError, ValueError, TypeError) as e:
                 self.fail(f'record {i} at {start}: {e or "ends early"}')
             r.frame, r.step, r.seq = h.frame, step, seq
@@ -124,10 +127,21 @@ class Frame:
             seq += not r.entry
             vcpu, time = r.vcpu, r.tsc
             yield r
-        if p != len(b):
-            self.fail(f'{len(b) - p} bytes after the last record', p)
+        if p != end:
+            self.fail(f'{end - p} bytes after the last record', p)
+        if times.p != len(self.raw) - 4:
+            self.fail(f'{len(self.raw) - 4 - times.p} bytes in the column of times after the last one', times.p)
 
-    def _record(self, b, p, memos, vcpu, time):
+    def column(self):
+        """Where the column of times begins: its size stands at the end."""
+        if len(self.raw) < 4:
+            self.fail('no column of times')
+        end = len(self.raw) - 4 - int.from_bytes(self.raw[-4:], 'little')
+        if end < 0:
+            self.fail('a column of times longer than the frame')
+        return end
+
+    def _record(self, b, p, memos, times, vcpu, time):
         s = self.session
         r = Record()
         head = b[p]
@@ -139,8 +153,8 @@ class Frame:
             p += 1
             if r.vcpu >= s.vcpus:
                 raise ValueError(f'vCPU {r.vcpu} of {s.vcpus}')
-        if r.unfinished and head & (EFFECTS | NOTES):
-            raise ValueError('unfinished, yet with effects or notes')
+        if r.unfinished and head & (EFFECTS | NOTES | INSN):
+            raise ValueError('unfinished, yet with effects, notes or instruction bytes')
         if r.entry and head & NOTES:
             raise ValueError('an entry step with notes')
         if r.entry and head & INSN:
@@ -148,15 +162,13 @@ class Frame:
         v = self.vcpus[r.vcpu]
         rip = v.values[s.slot['GUEST_RIP']]
 
-        diff = 0
-        if head & TIME:
-            diff, p = signed(b, p)
         timed = memo_index(rip, ENTRY_SALT if r.entry else 0)
-        times = memos.entry_times if r.entry else memos.exit_times
-        r.tsc = v.time = (time + times[timed] + diff) & M64
-        times[timed] = (r.tsc - time) & M64
+        memo = (memos.effects if r.entry else memos.snapshots).memo[timed]
+        if head & TIME:
+            memo.time = (memo.time + times.next()) & M64
+        r.tsc = v.time = (time + memo.time) & M64
 
-        p = self._snapshot(b, p, r, v, head, memos.snapshot, timed)
+        p = self._snapshot(b, p, r, v, head, memos.snapshots, timed)
         if r.entry:
             salt, r.reason = ENTRY_SALT, None
         else:
@@ -165,9 +177,9 @@ class Frame:
         self._unfinished(r, v)
         if not r.unfinished:
             index = memo_index(rip, salt)
-            at, p = memos.effects.section(head & EFFECTS, index, p, lambda q: self._effects(b, q, r, v))
+            _, p = memos.effects.section(head & EFFECTS, index, p, lambda q: self._effects(b, q, r, v))
             if not r.entry:
-                at, p = memos.notes.section(head & NOTES, index, p, lambda q: self._notes(b, q, r, v))
+                r.notes = self._notes(memos.effects.memo[index], head & NOTES, times, v)
         if r.entry:
             v.entry_time = r.tsc
         if head & INSN:
@@ -282,32 +294,49 @@ class Frame:
         return out, p
 
     @staticmethod
-    def _notes(b, p, r, v):
-        cycles, p = varint(b, p)
-        diff, p = signed(b, p)
-        tracer, p = varint(b, p)
-        r.notes = (cycles, (v.entry_time + diff) & M64, tracer)
-        return None, p
+    def _notes(memo, there, times, v):
+        if there:
+            memo.notes = [(note + times.next()) & M64 for note in memo.notes]
+        cycles, entry, tracer = memo.notes
+        return cycles, (v.entry_time + entry) & M64, tracer
+
+
+class Column:
+    """The column of times, read in order."""
+
+    def __init__(self, b, p):
+        self.b, self.p = b[:-4], p
+
+    def next(self):
+        value, self.p = signed(self.b, self.p)
+        return value
+
+
+class Memo:
+    __slots__ = ('at', 'time', 'notes')
+
+    def __init__(self):
+        self.at, self.time, self.notes = None, 0, (0, 0, 0)
 
 
 class MemoTable:
-    """The memos of one kind: where in the raw frame the section stands that an absent one repeats."""
+    """Memos of one kind. `at`: where in the raw frame the section stands that an absent one repeats."""
 
     def __init__(self):
-        self.at = [None] * MEMOS
+        self.memo = [Memo() for _ in range(MEMOS)]
 
     def section(self, there, index, p, read):
         """Read the section that is there at p, or else its memo's; (what read gave, the offset after it)."""
+        memo = self.memo[index]
         if not there:
-            if self.at[index] is None:
-                raise ValueError('a section is absent and its memo is empty')
-            return read(self.at[index])[0], p
+            if memo.at is None:
+                raise ValueError('a section is absent and its memo has none')
+            return read(memo.at)[0], p
         value, end = read(p)
-        self.at[index] = p if end - p <= MEMO_MAX else None
+        memo.at = p if end - p <= MEMO_MAX else None
         return value, end
 
 
 class Memos:
     def __init__(self):
-        self.snapshot, self.effects, self.notes = MemoTable(), MemoTable(), MemoTable()
-        self.exit_times, self.entry_times = [0] * MEMOS, [0] * MEMOS
+        self.snapshots, self.effects = MemoTable(), MemoTable()

@@ -43,7 +43,7 @@ class Verifier:
                 self.say(s.offset, f'session frame: {len(s.body) + 16} bytes')
         follows = {f.header.offset: f.header.frame for f in self.t.frames}
         sessions = {s.offset: s for s in self.t.sessions}
-        before = None
+        before, closed = None, False
         for offset, size, what in self.t.layout:
             if what == 'session' and offset + size in follows:
                 self.expect(offset, 'session frame: number of the frame that follows', sessions[offset].frame,
@@ -54,8 +54,11 @@ class Verifier:
                 self.say(offset, f'session frame before frame {follows[offset + size]}')
             if what == 'header' and before != 'session' and follows.get(offset, 1) % SESSION_EVERY == 0:
                 self.say(offset, f'no session frame before frame {follows[offset]}')
-            if before == 'closing' and what != 'seek table':
+            if closed and (what, before) not in (('session', 'closing'), ('seek table', 'closing'), ('seek table', 'session')):
                 self.say(offset, f'{what} after the closing frame')
+            if closed and what == 'session' and sessions[offset].body != first.body:
+                self.say(offset, 'the session frame after the closing frame is not the first one')
+            closed |= what == 'closing'
             before = what
 
     def _frames(self):
@@ -120,8 +123,9 @@ class Verifier:
                 if old.values[code] != new.values[code]:
                     self.say(frame.offset, f'keyframe {frame.header.frame}: vCPU {i}: {names[code]} is '
                              f'{new.values[code]:#x}, the frame before left {old.values[code]:#x}')
-            self.expect(frame.offset, f'keyframe {frame.header.frame}: vCPU {i}: times and result', new.kept(),
-                        old.kept())
+            self.expect(frame.offset, f'keyframe {frame.header.frame}: vCPU {i}: result and times', new.kept(), old.kept())
+            if new.time not in (old.time, frame.header.first_tsc):
+                self.say(frame.offset, f'keyframe {frame.header.frame}: vCPU {i}: time is {new.time}, should be {old.time}')
         for device, check in previous.last_checks.items():
             self.expect(frame.offset, f'keyframe {frame.header.frame}: check of device {device}',
                         frame.check_of(device), check)
