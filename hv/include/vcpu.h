@@ -119,7 +119,7 @@ static inline void gpr_write(struct vcpu *v, enum gpr reg, uint64_t value)
 }
 
 /* Start a step at time `tsc`: nothing is dirty. What is loaded, the caller says. */
-static inline void vcpu_begin_step(struct vcpu *v, uint64_t tsc)
+static inline __attribute__((always_inline)) void vcpu_begin_step(struct vcpu *v, uint64_t tsc)
 {
 	for (unsigned i = 0; i < VMCS_WORDS; i++)
 		v->dirty[i] = 0;

@@ -70,9 +70,9 @@ static inline bool is_late(enum vmcs_slot slot)
 #define EFER_LMA	(1u << 10)
 #define CR4_PAE		(1u << 5)
 
-#define LOAD(name)	p = load_value(p, &f[VMCS_##name], VMCS_##name, vmread_unchecked(ENCODING_##name))
+#define LOAD(name)	p = load_value(p, &f[VMCS_##name], VMCS_##name, backend_vmread(c, VMCS_##name, ENCODING_##name))
 
-static inline struct item *load_late(uint64_t *f, struct item *p)
+static inline struct item *load_late(struct vmx_cpu *c, uint64_t *f, struct item *p)
 {
 	uint64_t reason = f[VMCS_EXIT_REASON];
 
@@ -101,20 +101,19 @@ static inline struct item *load_late(uint64_t *f, struct item *p)
 #define LOAD_HOST(name)
 
 /* All fields that the processor may have changed, compared with the base (vmcs.def: GUEST, INFO). */
-static inline struct item *load_marked(uint64_t *f, struct item *p)
+static inline struct item *load_marked(struct vmx_cpu *c, uint64_t *f, struct item *p)
 {
 #define VMCS(name, encoding, change) LOAD_##change(name)
 #include "include/vmcs.def"
 #undef VMCS
-	return load_late(f, p);
+	return load_late(c, f, p);
 }
 
 /* The others are what we wrote, or the record would lie: once a frame, or at each exit under check-snapshot. */
-static __attribute__((noinline, cold)) void check_known(struct vmx_cpu *c)
+static void check_known(struct vmx_cpu *c)
 {
 	struct vmx *x = c->vmx;
 
-	c->whole_due = x->check_snapshot;
 	for (enum vmcs_slot slot = 0; slot < VMCS_SLOTS; slot++) {
 		uint64_t value;
 
@@ -127,6 +126,20 @@ static __attribute__((noinline, cold)) void check_known(struct vmx_cpu *c)
 	}
 }
 
+void backend_due(struct vmx_cpu *c)
+{
+	/* SDM "VM-Entry Failures During or After Loading Guest State": such an exit leaves the launch state alone. */
+	if (c->exit_due & DUE_LAUNCHED && !(c->v->vmcs[VMCS_EXIT_REASON] & EXIT_REASON_ENTRY_FAILURE)) {
+		region_launched(c);
+		c->exit_due &= ~DUE_LAUNCHED;
+	}
+	if (c->exit_due & DUE_WHOLE) {
+		check_known(c);
+		if (!c->vmx->check_snapshot)
+			c->exit_due &= ~DUE_WHOLE;
+	}
+}
+
 /* Level touched: what isn't read here is unknown until somebody asks; each slot read is an item, changed or not. */
 static void load_touched(struct vmx_cpu *c)
 {
@@ -135,14 +148,13 @@ static void load_touched(struct vmx_cpu *c)
 	backend_forget(c);
 #define X(name)									\
 	do {									\
-		uint64_t value = vmread_unchecked(ENCODING_##name);		\
+		uint64_t value = backend_vmread(c, VMCS_##name, ENCODING_##name);		\
 										\
 		encoder_item(e, VMCS_##name, c->v->vmcs[VMCS_##name], value);	\
 		c->v->vmcs[VMCS_##name] = value;				\
 	} while (0);
 	BACKEND_EAGER(X)
 #undef X
-	region_read(c, VMCS_EXIT_REASON);
 }
 
 /* The core's question for a slot that the level left out. An entry step may ask while another vCPU's VMCS is current. */
@@ -167,32 +179,49 @@ void backend_load(struct vmx_cpu *c)
 		load_touched(c);
 	p = encoder_items(e);
 	if (__builtin_expect(c->vmx->tracer.level == TRACE_FULL, 1))
-		p = load_marked(c->v->vmcs, p);
+		p = load_marked(c, c->v->vmcs, p);
 	p = load_registers(c, p);
 	e->item_count = p - e->items;
-	region_read(c, VMCS_EXIT_REASON);
-	if (__builtin_expect(c->whole_due, 0))
-		check_known(c);
-	backend_note_launch(c);
+	if (__builtin_expect(c->exit_due, 0))
+		backend_due(c);
 }
 
-/* ---- Flush and enter, what is seldom of it ---- */
+/* ---- Flush and enter ---- */
+
+static void flush_set(const struct vmx_cpu *c, uint64_t set, enum vmcs_slot first)
+{
+	for (; set; set &= set - 1) {
+		enum vmcs_slot slot = first + (unsigned)__builtin_ctzll(set);
+
+		region_write(c, slot, c->v->vmcs[slot]);
+	}
+}
+
+void backend_flush(struct vmx_cpu *c)
+{
+	const struct vcpu *v = c->v;
+
+	for (unsigned word = 0; word < VMCS_WORDS; word++)
+		flush_set(c, v->dirty[word], word * 64);
+	if (v->gpr_dirty >> GPR_CR2 & 1)
+		x86_cr2_write(v->gpr[GPR_CR2]);
+}
 
 void backend_flush_later(struct vmx_cpu *c)
 {
 	for (unsigned i = 0; i < VMCS_WORDS; i++)
 		c->pending[i] |= c->v->dirty[i];
-	c->has_pending = true;
 }
 
-void backend_flush_pending(struct vmx_cpu *c)
+void backend_switch(struct vmx_cpu *c)
 {
+	region_make_current(c);
+	switch_to(c);
+	x86_cr2_write(c->v->gpr[GPR_CR2]);	/* another vCPU's is in there, or a waiting one's step has written it */
 	for (unsigned word = 0; word < VMCS_WORDS; word++) {
-		if (c->pending[word])
-			backend_flush_set(c, c->pending[word], word * 64);
+		flush_set(c, c->pending[word], word * 64);
 		c->pending[word] = 0;
 	}
-	c->has_pending = false;
 }
 
 void backend_refused(struct vmx_cpu *c, int how)

@@ -12,6 +12,9 @@
 #include "vmx/switch.h"
 #include "vmx/vmx.h"
 
+/* Inline in each of run.c's loops, whatever the compiler thinks of their size. */
+#define HOT __attribute__((always_inline))
+
 enum {
 #define VMCS(name, encoding, change) ENCODING_##name = encoding,
 #include "include/vmcs.def"
@@ -27,39 +30,41 @@ enum {
 
 /*
  * VMREAD without a look at the flags: setup_probe() read each of these fields, so only a lost VMCS pointer could
- * make one fail, and it would fail the last one of a load, which is checked.
+ * make one fail. It would fail them all, so one of each load is checked: EXIT_REASON.
  */
-static inline uint64_t vmread_unchecked(uint64_t encoding)
+static inline uint64_t backend_vmread(const struct vmx_cpu *c, enum vmcs_slot slot, uint64_t encoding)
 {
 	uint64_t value;
 
+	if (slot == VMCS_EXIT_REASON) {
+		if (__builtin_expect(!vmx_vmread(encoding, &value), 0))
+			region_failed(c, "VMREAD", slot);
+		return value;
+	}
 	__asm__ volatile("vmread %1, %0" : "=r"(value) : "r"(encoding) : "cc");
 	return value;
 }
 
-/* SDM "VM-Entry Failures During or After Loading Guest State": such an exit leaves the launch state alone. */
-static inline void backend_note_launch(struct vmx_cpu *c)
-{
-	if (__builtin_expect(!c->launched, 0) && !(c->v->vmcs[VMCS_EXIT_REASON] & EXIT_REASON_ENTRY_FAILURE))
-		region_entered(c);
-}
+/* What exit_due asks for; cold. */
+void backend_due(struct vmx_cpu *c);
 
-static inline void backend_forget(struct vmx_cpu *c)
+static inline HOT void backend_forget(struct vmx_cpu *c)
 {
 	for (unsigned i = 0; i < VMCS_WORDS; i++)
 		c->v->loaded[i] = c->vmx->loaded_at_exit[i];
 }
 
 /* After an exit that nobody records: what every handler reads; the rest by vcpu_load(). */
-static inline void backend_load_untraced(struct vmx_cpu *c)
+static inline HOT void backend_load_untraced(struct vmx_cpu *c)
 {
 	struct vcpu *v = c->v;
 
 	backend_forget(c);
-#define X(name) v->vmcs[VMCS_##name] = vmread_unchecked(ENCODING_##name);
+#define X(name) v->vmcs[VMCS_##name] = backend_vmread(c, VMCS_##name, ENCODING_##name);
 	BACKEND_EAGER(X)
 #undef X
-	backend_note_launch(c);
+	if (__builtin_expect(c->exit_due, 0))
+		backend_due(c);
 }
 
 /*
@@ -73,48 +78,42 @@ void backend_init(struct vmx *x);
 
 /* ---- Flush ---- */
 
-static inline void backend_flush_set(const struct vmx_cpu *c, uint64_t set, enum vmcs_slot first)
+/* Writes what the step in hand changed to the hardware; the VMCS is current. */
+void backend_flush(struct vmx_cpu *c);
+
+/* The same at the end of an exit's step, where mostly RIP alone changed. */
+static inline HOT void backend_flush_exit(struct vmx_cpu *c)
 {
-	const uint64_t *value = c->v->vmcs + first;
-	const struct vmcs_field *field = vmcs_fields + first;
+	const struct vcpu *v = c->v;
+	const uint64_t rip = UINT64_C(1) << VMCS_GUEST_RIP % 64;
 
-	do {
-		unsigned i = (unsigned)__builtin_ctzll(set);
-
-		if (__builtin_expect(!vmx_vmwrite(field[i].encoding, value[i]), 0))
-			region_failed(c, "VMWRITE", first + i);
-		set &= set - 1;
-	} while (set);
+	_Static_assert(VMCS_WORDS == 3 && VMCS_GUEST_RIP / 64 == 2, "the words below");
+	if (__builtin_expect(v->dirty[0] | v->dirty[1] | (v->dirty[2] & ~rip) | (v->gpr_dirty >> GPR_CR2), 0)) {
+		backend_flush(c);
+	} else if (v->dirty[2]) {
+		if (__builtin_expect(!vmx_vmwrite(ENCODING_GUEST_RIP, v->vmcs[VMCS_GUEST_RIP]), 0))
+			region_failed(c, "VMWRITE", VMCS_GUEST_RIP);
+	}
 }
 
-/* At the end of an exit's step, and of an entry step that says enter; the VMCS is current: writes what the step changed. */
-static inline void backend_flush(struct vmx_cpu *c)
+/* And at the end of an entry step that says enter, where mostly nothing did. */
+static inline HOT void backend_flush_entry(struct vmx_cpu *c)
 {
 	const struct vcpu *v = c->v;
 
-	if (v->dirty[2])	/* RIP is here */
-		backend_flush_set(c, v->dirty[2], 128);
-	if (__builtin_expect(v->dirty[0] | v->dirty[1], 0)) {
-		if (v->dirty[0])
-			backend_flush_set(c, v->dirty[0], 0);
-		if (v->dirty[1])
-			backend_flush_set(c, v->dirty[1], 64);
-	}
-	_Static_assert(VMCS_WORDS == 3, "all words are flushed");
-	if (__builtin_expect(v->gpr_dirty >> GPR_CR2 & 1, 0) && c->vmx->resident == c)
-		x86_cr2_write(v->gpr[GPR_CR2]);
+	if (__builtin_expect(v->dirty[0] | v->dirty[1] | v->dirty[2] | v->gpr_dirty, 0))
+		backend_flush(c);
 }
 
 /* At the end of an entry step that says wait: remembers what it changed, for the entry that comes some time. */
 void backend_flush_later(struct vmx_cpu *c);
-void backend_flush_pending(struct vmx_cpu *c);
 
 /* ---- Enter ---- */
 
 noreturn void backend_refused(struct vmx_cpu *c, int how);
 
 /* entry.S keeps nothing but RSP. RBP can't be a clobber, so it goes to the stack, where there is no red zone (Makefile). */
-static inline int vmx_enter(const uint64_t *gpr, bool launched)
+static inline HOT int vmx_enter(const uint64_t *gpr, bool launched)
 {
 	uint64_t how, in = (uint64_t)gpr, flag = launched;
 
@@ -124,19 +123,18 @@ static inline int vmx_enter(const uint64_t *gpr, bool launched)
 	return (int)how;
 }
 
+/* Another vCPU than the last one is entered: its VMCS, what the VMCS doesn't hold, and what it wrote while it waited. */
+void backend_switch(struct vmx_cpu *c);
+
 /*
- * Writes what the entry step in hand changed to the hardware and enters the guest; returns after its next VM exit. A
- * VMfail is a bug, and a panic.
+ * Enters the guest; returns after its next VM exit. A VMfail is a bug, and a panic. backend_switch() must have come
+ * before if another vCPU ran, or stepped, since.
  */
-static inline void backend_enter(struct vmx_cpu *c, bool traced)
+static inline HOT void backend_enter(struct vmx_cpu *c, bool traced)
 {
 	int how;
 
-	region_make_current(c);
-	switch_to(c);
-	if (__builtin_expect(c->has_pending, 0))
-		backend_flush_pending(c);
-	backend_flush(c);
+	backend_flush_entry(c);
 	if (traced)
 		c->tsc_entry = x86_rdtsc();
 	how = vmx_enter(c->v->gpr, c->launched);

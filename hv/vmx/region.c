@@ -40,6 +40,7 @@ void region_allocate(struct vmx_cpu *c, const struct capability *capability)
 		panic("VMCLEAR of vCPU %u's VMCS at %#llx failed", c->v->index, (unsigned long long)c->region);
 	c->state = REGION_CLEAR;
 	c->launched = false;
+	c->exit_due |= DUE_LAUNCHED;
 }
 
 void region_load(struct vmx_cpu *c)
@@ -54,7 +55,7 @@ void region_load(struct vmx_cpu *c)
 	c->state = REGION_CURRENT;
 }
 
-void region_entered(struct vmx_cpu *c)
+void region_launched(struct vmx_cpu *c)
 {
 	c->launched = true;
 }

@@ -17,8 +17,8 @@ void region_allocate(struct vmx_cpu *c, const struct capability *capability);
 /* Makes this vCPU's VMCS the current one. */
 void region_load(struct vmx_cpu *c);
 
-/* After a VM entry that worked: the next one is VMRESUME. */
-void region_entered(struct vmx_cpu *c);
+/* After a VM exit: the VMCS is launched, and the next entry is VMRESUME. */
+void region_launched(struct vmx_cpu *c);
 
 static inline void region_make_current(struct vmx_cpu *c)
 {

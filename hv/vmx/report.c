@@ -50,7 +50,7 @@ static void print_history(const struct exit_history *h)
 	for (uint64_t n = first; n < h->count; n++) {
 		const struct exit_memory *m = &h->exit[n & (EXIT_HISTORY - 1)];
 
-		log_print("    exit %llu: vCPU %u, TSC %llu, at %#llx, %s\n", (unsigned long long)n, m->vcpu,
+		log_print("    exit %llu: vCPU %u, TSC %llu, at %#llx, %s\n", (unsigned long long)n, m->v->index,
 			  (unsigned long long)m->tsc, (unsigned long long)m->rip, report_reason(m->reason));
 	}
 }

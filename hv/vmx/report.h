@@ -4,14 +4,15 @@
 
 #include <stdint.h>
 
+struct vcpu;
 struct vmx;
 struct vmx_cpu;
 
 #define EXIT_HISTORY 16u		/* a power of two */
 
-struct exit_memory {
-	uint64_t tsc, rip;
-	uint32_t reason, vcpu;
+struct exit_memory {		/* 32 bytes, and the vCPU by pointer: written at each exit */
+	uint64_t tsc, rip, reason;
+	const struct vcpu *v;
 };
 
 struct exit_history {

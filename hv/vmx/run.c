@@ -22,7 +22,7 @@
 static __attribute__((noinline, cold)) void frame_opened(struct vmx *x)
 {
 	for (unsigned i = 0; i < x->vm.config.cpu_count; i++)
-		x->cpu[i].whole_due = true;
+		x->cpu[i].exit_due |= DUE_WHOLE;
 }
 
 /* It isn't entered now: what the step wrote is kept for when it is, and the tracer's time for it ends here. */
@@ -37,7 +37,7 @@ static __attribute__((noinline, cold)) void wait(struct vmx_cpu *c, bool traced)
 
 /* ---- Entry steps ---- */
 
-static inline __attribute__((always_inline)) enum entry_result entry_step(struct vmx_cpu *c, uint64_t now, bool traced)
+static inline HOT enum entry_result entry_step(struct vmx_cpu *c, uint64_t now, bool traced)
 {
 	struct vmx *x = c->vmx;
 	enum entry_result result;
@@ -67,17 +67,17 @@ enum entry_result run_entry_step(struct vmx_cpu *c, uint64_t now)
 
 /* ---- Exits ---- */
 
-static inline void remember(struct exit_history *h, const struct vcpu *v)
+static inline HOT void remember(struct exit_history *h, const struct vcpu *v)
 {
 	struct exit_memory *m = &h->exit[h->count++ & (EXIT_HISTORY - 1)];
 
 	m->tsc = v->tsc;
 	m->rip = v->vmcs[VMCS_GUEST_RIP];
 	m->reason = v->vmcs[VMCS_EXIT_REASON];
-	m->vcpu = v->index;
+	m->v = v;
 }
 
-static inline enum exit_action exit_untraced(struct vmx_cpu *c)
+static inline HOT enum exit_action exit_untraced(struct vmx_cpu *c)
 {
 	struct vmx *x = c->vmx;
 
@@ -87,7 +87,7 @@ static inline enum exit_action exit_untraced(struct vmx_cpu *c)
 	return exit_dispatch(c->v, &x->vm, &x->world);
 }
 
-static inline enum exit_action exit_traced(struct vmx_cpu *c)
+static inline HOT enum exit_action exit_traced(struct vmx_cpu *c)
 {
 	struct vmx *x = c->vmx;
 	struct encoder *e = &x->tracer.encoder;
@@ -110,13 +110,13 @@ static inline enum exit_action exit_traced(struct vmx_cpu *c)
 	return action;
 }
 
-static inline __attribute__((always_inline)) enum exit_action handle_exit(struct vmx_cpu *c, bool traced)
+static inline HOT enum exit_action handle_exit(struct vmx_cpu *c, bool traced)
 {
 	enum exit_action action;
 
 	vcpu_begin_step(c->v, x86_rdtsc());
 	action = traced ? exit_traced(c) : exit_untraced(c);
-	backend_flush(c);
+	backend_flush_exit(c);
 	return action;
 }
 
@@ -155,7 +155,7 @@ static __attribute__((noinline, cold)) bool machine_exit(struct vmx *x, struct v
 }
 
 /* What is done at such exits, and once in a while: true when the run is to end. */
-static inline bool housekeeping(struct vmx *x, struct vcpu *v)
+static inline HOT bool housekeeping(struct vmx *x, struct vcpu *v)
 {
 	uint64_t reason = v->vmcs[VMCS_EXIT_REASON];
 
@@ -166,8 +166,17 @@ static inline bool housekeeping(struct vmx *x, struct vcpu *v)
 	return stop_requested();
 }
 
+static __attribute__((noinline, cold)) struct vmx_cpu *another(struct vmx *x)
+{
+	struct vmx_cpu *c = schedule_next(x);
+
+	if (c)
+		backend_switch(c);
+	return c;
+}
+
 /* Who is entered after an exit of `c`; NULL: the VM has stopped. */
-static inline __attribute__((always_inline)) struct vmx_cpu *next(struct vmx *x, struct vmx_cpu *c, bool traced)
+static inline HOT struct vmx_cpu *next(struct vmx *x, struct vmx_cpu *c, bool traced)
 {
 	uint64_t now = x86_rdtsc();
 
@@ -183,13 +192,13 @@ static inline __attribute__((always_inline)) struct vmx_cpu *next(struct vmx *x,
 	} else {
 		c->step_due = true;
 	}
-	return schedule_next(x);
+	return another(x);
 }
 
 /* Compiled twice, so that an untraced exit isn't asked over and over whether it is traced. */
-static inline __attribute__((always_inline)) struct vm_stop loop(struct vmx *x, bool traced)
+static inline HOT struct vm_stop loop(struct vmx *x, bool traced)
 {
-	struct vmx_cpu *c = schedule_next(x);
+	struct vmx_cpu *c = another(x);
 
 	while (c) {
 		backend_enter(c, traced);

@@ -1,5 +1,5 @@
 /*
- * switch.c: CR2, DR0–DR3, DR6, XCR0, IA32_XSS, the XSAVE area with PKRU, and the MSRs that SYSCALL, SWAPGS and RDTSCP
+ * switch.c: DR0–DR3, DR6, XCR0, IA32_XSS, the XSAVE area with PKRU, and the MSRs that SYSCALL, SWAPGS and RDTSCP
  * use. The VMCS holds none of them, and the hypervisor uses none of them (zstd's vector registers apart, see tracer.c), so
  * they stay with a vCPU over its exits and move when another one is entered.
  *
@@ -110,7 +110,6 @@ static void restore(struct vmx_cpu *c)
 		x86_wrmsr(X86_MSR_XSS, s->xss);
 	xrstor(c);
 	x86_xcr0_write(s->xcr0);
-	x86_cr2_write(c->v->gpr[GPR_CR2]);
 }
 
 void switch_exchange(struct vmx_cpu *c)

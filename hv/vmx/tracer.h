@@ -39,7 +39,7 @@ void tracer_open(struct tracer *t, const struct vmx *x, const struct vcpu *v);
  * Begins the record of a step of `v`, in a new frame if none is open: then true, and the caller has the vCPUs'
  * next exits read whole. v->tsc is the step's time.
  */
-static inline bool tracer_begin(struct tracer *t, const struct vmx *x, const struct vcpu *v, enum step_kind kind)
+static inline __attribute__((always_inline)) bool tracer_begin(struct tracer *t, const struct vmx *x, const struct vcpu *v, enum step_kind kind)
 {
 	bool opens = !t->encoder.open;
 
@@ -53,7 +53,7 @@ static inline bool tracer_begin(struct tracer *t, const struct vmx *x, const str
 void tracer_close(struct tracer *t);
 
 /* At the end of a step, after its record was appended: sends the frame if it is full or old. */
-static inline void tracer_step_done(struct tracer *t, uint64_t now)
+static inline __attribute__((always_inline)) void tracer_step_done(struct tracer *t, uint64_t now)
 {
 	t->step = NULL;
 	if (__builtin_expect(encoder_full(&t->encoder) || now >= t->frame_end || t->encoder.overflow, 0))

@@ -30,6 +30,9 @@ struct switched {
 /* SDM "Format of the VMCS Region", figure "States of VMCS X". Launched is a property of its own. */
 enum region_state { REGION_CLEAR, REGION_ACTIVE, REGION_CURRENT };
 
+#define DUE_LAUNCHED	(1u << 0)	/* it is the first exit of all */
+#define DUE_WHOLE	(1u << 1)	/* it is the first one in its frame: read and compare all fields */
+
 struct vmx_cpu {
 	struct vmx *vmx;
 	struct vcpu *v;
@@ -37,10 +40,8 @@ struct vmx_cpu {
 	uint64_t region;		/* the VMCS region's physical address */
 	enum region_state state;
 	bool launched;			/* VMRESUME, not VMLAUNCH */
-
-	bool step_due;			/* exited, or never entered: it must take an entry step */
-	bool whole_due;			/* first exit in this frame: read and compare all fields */
-	bool has_pending;
+	bool step_due;			/* it exited, and has not taken its entry step yet */
+	uint8_t exit_due;		/* DUE_…: what its next exit does beyond the usual */
 	uint64_t pending[VMCS_WORDS];	/* slots that entry steps wrote while it waited: VMWRITE before the entry */
 
 	uint64_t tsc_entry;		/* just before the last VM entry */
