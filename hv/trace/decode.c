@@ -250,7 +250,7 @@ static int read_effect_items(struct decoder *d, struct reader *r, const struct v
 static int read_crossings(struct decoder *d, struct reader *r)
 {
 	struct step *s = &d->step;
-	uint64_t count = read_varint(r);
+	uint64_t count = read_varint(r), total = 0;
 
 	if (count > STEP_CROSSINGS)
 		return fail(d, r, "at most 512 crossings");
@@ -261,8 +261,9 @@ static int read_crossings(struct decoder *d, struct reader *r)
 		c->kind = (uint8_t)read_le(r, 1);
 		c->addr = read_varint(r);
 		size = read_varint(r);
-		if (r->bad || c->kind >= CROSSING_KIND_COUNT || size > CROSSING_MAX)
-			return fail(d, r, "a crossing");
+		if (r->bad || c->kind >= CROSSING_KIND_COUNT || size > CROSSING_MAX ||
+		    (total += size) > STEP_CROSSINGS_MAX)
+			return fail(d, r, "a crossing within its bounds");
 		c->size = (uint32_t)size;
 		if (size <= 8) {
 			c->value = read_varint(r);
