@@ -19,7 +19,7 @@ static void know_translation(struct access *a, uint64_t qualification)
 	uint32_t access = walk_privilege(a->v) | (qualification & QUAL_WRITE ? ACCESS_WRITE : ACCESS_READ);
 	uint64_t both = QUAL_LINEAR_VALID | QUAL_FINAL;
 
-	if ((qualification & both) != both || (qualification & QUAL_FETCH))
+	if ((qualification & both) != both)
 		return;
 	linear_know(a, vmcs_read(a->v, VMCS_GUEST_LINEAR_ADDR), vmcs_read(a->v, VMCS_GUEST_PHYSICAL_ADDR), access);
 }
@@ -74,6 +74,9 @@ enum exit_action exit_ept_violation(struct vcpu *v, struct vm *vm, struct world 
 	/* RAM is mapped, all of it; and no event's stack or table is a device. */
 	if (vm_has_memory(vm, vmcs_read(v, VMCS_GUEST_PHYSICAL_ADDR), 1) || delivering)
 		return exit_unhandled(v, vm, w);
+	/* Nothing reads as FF FF, which is no instruction; and no device holds code. */
+	if (qualification & QUAL_FETCH)
+		return vcpu_inject(v, vm, VECTOR_UD, 0);
 	know_translation(&a, qualification);
 	return emulate(&a);
 }
