@@ -42,7 +42,7 @@ static uint64_t next_expiry(const struct lapic *l, uint64_t tsc)
 
 	if (first > tsc)
 		return first;
-	if (!(l->lvt_timer & LVT_TIMER_PERIODIC))
+	if (!(l->lvt_timer & LVT_TIMER_PERIODIC) || period == 0)
 		return TIME_NONE;
 	return l->timer_base + ((tsc - l->timer_base) / period + 1) * period;
 }
