@@ -2,8 +2,8 @@
  * head.S: from GRUB's 32-bit protected mode to boot_main() in long mode.
  *
  * Entered by the loader with EAX = the multiboot2 magic and EBX = the information structure (Multiboot2
- * specification, "I386 machine state"). It must touch nothing before the stack is set, and it trusts nothing that
- * the loader left but CS, DS and SS being flat.
+ * specification, "I386 machine state"). It must touch nothing before the stack is set, and it trusts nothing
+ * that the loader left but CS, DS and SS being flat.
  */
 #define MB2_MAGIC	0xe85250d6
 #define MB2_ARCH_I386	0

@@ -47,7 +47,7 @@ static noreturn void log_power_off(void)
 
 void log_verdict(const char *kind, uint64_t value)
 {
-	log_print("vexit: verdict %s %llu\n", kind, (unsigned long long)value);
+	log_print("vexit: verdict %s %lu\n", kind, value);
 	log_power_off();
 }
 

@@ -1,6 +1,6 @@
 /*
- * main.c: from long mode to vmx_main(): UARTs, fault reports, page protections, what the loader and the command
- * line say, memory.
+ * main.c: from long mode to vmx_main(): UARTs, fault reports, page protections, what the loader and the
+ * command line say, memory.
  *
  * Called by head.S on the boot stack, interrupts off.
  */
@@ -19,8 +19,8 @@
 noreturn void boot_main(uint32_t magic, uint32_t info);
 
 /*
- * The hypervisor takes no interrupts, and one that arrived while a guest runs would only cost it an exit: GRUB leaves the
- * BIOS's timer and keyboard enabled.
+ * The hypervisor takes no interrupts, and one that arrived while a guest runs would only cost it an exit:
+ * GRUB leaves the BIOS's timer and keyboard enabled.
  */
 static void mask_interrupts(void)
 {
@@ -41,8 +41,9 @@ void boot_main(uint32_t magic, uint32_t info)
 	log_print("vexit: command line: %s\n", boot.loader.command_line);
 	options_parse(boot.loader.command_line, &boot.options);
 	/*
-	 * A recorder's session: the log is a socket, which Bochs asks for input once in the time of a character. At 115200 baud
-	 * and the recorder's `ips` that is a system call every 87 instructions, which makes all else a third slower.
+	 * A recorder's session: the log is a socket, which Bochs asks for input once in the time of a
+	 * character. At 115200 baud and the recorder's `ips` that is a system call every 87 instructions,
+	 * which makes all else a third slower.
 	 */
 	if (boot.options.session)
 		serial_set_divisor(&serial_log, LOG_DIVISOR);

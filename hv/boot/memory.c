@@ -1,7 +1,8 @@
 /*
  * memory.c: bump allocation of physical memory.
  *
- * Used at boot only, before the first VM entry: an allocation while a guest runs would make a run depend on it.
+ * Used at boot only, before the first VM entry: an allocation while a guest runs would make a run depend on
+ * it.
  */
 #include "boot/log.h"
 #include "boot/memory.h"
@@ -13,7 +14,10 @@ extern const char image_end[];		/* link.ld */
 
 static struct multiboot2_range free_range;
 
-/* Raises the start of `r` above `taken` where the two meet: the loader puts its things low, so little is lost. */
+/*
+ * Raises the start of `r` above `taken` where the two meet: the loader puts its things low, so little is
+ * lost.
+ */
 static void avoid(struct multiboot2_range *r, struct multiboot2_range taken)
 {
 	if (taken.start < r->end && taken.end > r->start)
@@ -43,9 +47,9 @@ void memory_init(const struct multiboot2 *mb)
 		if (r.end > r.start && r.end - r.start > free_range.end - free_range.start)
 			free_range = r;
 	}
-	log_print("vexit: memory %#llx..%#llx (%llu MiB)\n", (unsigned long long)free_range.start,
-		  (unsigned long long)free_range.end,
-		  (unsigned long long)(free_range.end - free_range.start) >> 20);
+	log_print("vexit: memory %#lx..%#lx (%lu MiB)\n", free_range.start,
+		  free_range.end,
+		  (free_range.end - free_range.start) >> 20);
 }
 
 void *memory_allocate(uint64_t size, uint64_t align, const char *what)
@@ -53,8 +57,8 @@ void *memory_allocate(uint64_t size, uint64_t align, const char *what)
 	uint64_t start = (free_range.start + align - 1) & ~(align - 1);
 
 	if (start > free_range.end || size > free_range.end - start)
-		log_host_error("no room for %s: %llu KiB wanted, %llu KiB free", what, (unsigned long long)size >> 10,
-			       (unsigned long long)(free_range.end - free_range.start) >> 10);
+		log_host_error("no room for %s: %lu KiB wanted, %lu KiB free", what, size >> 10,
+			       (free_range.end - free_range.start) >> 10);
 	free_range.start = start + size;
 	memset((void *)start, 0, size);
 	return (void *)start;

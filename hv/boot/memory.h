@@ -6,7 +6,10 @@
 
 #include "boot/multiboot2.h"
 
-/* Finds the largest stretch that nothing lies in: neither the image, nor the loader's structure, nor a module. */
+/*
+ * Finds the largest stretch that nothing lies in: neither the image, nor the loader's structure, nor a
+ * module.
+ */
 void memory_init(const struct multiboot2 *mb);
 
 /*

@@ -1,8 +1,9 @@
 /*
- * multiboot2.c: reads the loader's information structure (Multiboot2 Specification, "Boot information format").
+ * multiboot2.c: reads the loader's information structure (Multiboot2 Specification, "Boot information
+ * format").
  *
- * Called once by boot_main(). Sizes, offsets and strings in there are checked before use; what is wrong ends the
- * run as a host error.
+ * Called once by boot_main(). Sizes, offsets and strings in there are checked before use; what is wrong ends
+ * the run as a host error.
  */
 #include <stddef.h>
 
@@ -72,7 +73,8 @@ static void parse_module(const struct tag *t, struct multiboot2 *mb)
 	if (m->end < m->start)
 		log_host_error("multiboot2 module at %#x ends at %#x", m->start, m->end);
 	if (mb->modules == MULTIBOOT2_MODULES)
-		log_host_error("more than %d modules: the guest and its initrd are all there can be", MULTIBOOT2_MODULES);
+		log_host_error("more than %d modules: the guest and its initrd are all there can be",
+			       MULTIBOOT2_MODULES);
 	mb->module[mb->modules++] = (struct multiboot2_module){
 		.at = { m->start, m->end },
 		.command_line = tag_text(t, m->text),

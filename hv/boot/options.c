@@ -1,8 +1,9 @@
 /*
- * options.c: parses the command line that the boot loader hands over (recorder: `multiboot2 /boot/vexit.elf …`).
+ * options.c: parses the command line that the boot loader hands over (recorder: `multiboot2 /boot/vexit.elf
+ * …`).
  *
- * Called once by boot_main(). A word that isn't understood is an error, never ignored: a misspelt option would
- * otherwise give a recording of something else.
+ * Called once by boot_main(). A word that isn't understood is an error, never ignored: a misspelt option
+ * would otherwise give a recording of something else.
  */
 #include <stddef.h>
 
@@ -52,8 +53,8 @@ static bool parse_number(const char *word, struct options *o)
 			continue;
 		if (!string_decimal(text, string_length(text, WORD_MAX), &value) || value < numbers[i].min ||
 		    value > numbers[i].max)
-			log_host_error("option '%s': expected a number from %llu to %llu", word,
-				       (unsigned long long)numbers[i].min, (unsigned long long)numbers[i].max);
+			log_host_error("option '%s': expected a number from %lu to %lu", word,
+				       numbers[i].min, numbers[i].max);
 		*(uint64_t *)((char *)o + numbers[i].offset) = value;
 		return true;
 	}
@@ -98,6 +99,6 @@ void options_parse(const char *command_line, struct options *o)
 			log_host_error("unknown option '%s'", word);
 	}
 	if (o->memory_mib % 2)
-		log_host_error("option 'mem=%llu': guest memory comes in units of 2 MiB",
-			       (unsigned long long)o->memory_mib);
+		log_host_error("option 'mem=%lu': guest memory comes in units of 2 MiB",
+			       o->memory_mib);
 }

@@ -1,8 +1,8 @@
 /*
  * paging.c: protections on head.S's identity map (SDM "4-Level Paging").
  *
- * Called once by boot_main(). A write to our code, a jump into data, a null pointer or a stack overflow is a page
- * fault with a report instead of silent rot.
+ * Called once by boot_main(). A write to our code, a jump into data, a null pointer or a stack overflow is a
+ * page fault with a report instead of silent rot.
  */
 #include <stdint.h>
 

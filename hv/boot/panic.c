@@ -41,8 +41,8 @@ static const char *fault_name(uint64_t vector)
 }
 
 /*
- * The build has no frame pointers, so the callers are guessed: every word on the stack that points behind a CALL
- * in our text. Some are leftovers; `addr2line -e build/vexit.elf` names them.
+ * The build has no frame pointers, so the callers are guessed: every word on the stack that points behind a
+ * CALL in our text. Some are leftovers; `addr2line -e build/vexit.elf` names them.
  */
 static bool follows_call(uint64_t address)
 {
@@ -60,9 +60,11 @@ static void print_callers(uint64_t rsp)
 	if (rsp < (uint64_t)boot_stack_guard + 4096 || rsp >= (uint64_t)boot_stack_top)
 		return;
 	log_print("  callers, some may be stale:");
-	for (const uint64_t *p = (const uint64_t *)(rsp & ~7ull); (const char *)p < boot_stack_top && shown < 16; p++) {
+	for (rsp &= ~7ull; rsp < (uint64_t)boot_stack_top && shown < 16; rsp += 8) {
+		const uint64_t *p = (const uint64_t *)rsp;
+
 		if (follows_call(*p)) {
-			log_print(" %#llx", (unsigned long long)*p);
+			log_print(" %#lx", *p);
 			shown++;
 		}
 	}
@@ -85,7 +87,7 @@ static void print_registers(const struct fault_frame *f)
 	};
 
 	for (unsigned i = 0; i < sizeof(line) / sizeof(*line); i++)
-		log_print("  %-3s %016llx%s", line[i].name, (unsigned long long)line[i].value, i % 4 == 3 ? "\n" : "");
+		log_print("  %-3s %016lx%s", line[i].name, line[i].value, i % 4 == 3 ? "\n" : "");
 }
 
 /* Runs the stages that have not been begun; a fault in one comes back here for the next. */
@@ -122,8 +124,8 @@ void panic(const char *format, ...)
 /* SDM "Interrupt 14—Page-Fault Exception (#PF)", error code. */
 static void print_page_fault(uint64_t error)
 {
-	log_print("  %s of %#llx: %s%s\n", error & 16 ? "fetch" : error & 2 ? "write" : "read",
-		  (unsigned long long)x86_cr2_read(), error & 1 ? "protection" : "not present",
+	log_print("  %s of %#lx: %s%s\n", error & 16 ? "fetch" : error & 2 ? "write" : "read",
+		  x86_cr2_read(), error & 1 ? "protection" : "not present",
 		  error & 8 ? ", reserved bit" : "");
 }
 
@@ -131,9 +133,9 @@ void panic_fault(const struct fault_frame *frame)
 {
 	bool again = panic_stage != STAGE_FIRST;
 
-	log_print("\nvexit: panic%s: host %s (vector %llu), error code %#llx, at %#llx\n",
-		  again ? " within a panic" : "", fault_name(frame->vector), (unsigned long long)frame->vector,
-		  (unsigned long long)frame->error, (unsigned long long)frame->rip);
+	log_print("\nvexit: panic%s: host %s (vector %lu), error code %#lx, at %#lx\n",
+		  again ? " within a panic" : "", fault_name(frame->vector), frame->vector,
+		  frame->error, frame->rip);
 	if (frame->vector == 14)
 		print_page_fault(frame->error);
 	if (!again) {

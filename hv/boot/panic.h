@@ -1,4 +1,7 @@
-/* panic.h: the end of the line for a broken invariant of the hypervisor. A guest must not be able to get here. */
+/*
+ * panic.h: the end of the line for a broken invariant of the hypervisor. A guest must not be able to get
+ * here.
+ */
 #ifndef BOOT_PANIC_H
 #define BOOT_PANIC_H
 
@@ -14,8 +17,8 @@ struct fault_frame {
 };
 
 /*
- * What vmx/ adds to a panic once it is up; either may be NULL. Each runs once, and a fault inside one goes on with
- * the next, so that a broken report doesn't cost the trace.
+ * What vmx/ adds to a panic once it is up; either may be NULL. Each runs once, and a fault inside one goes on
+ * with the next, so that a broken report doesn't cost the trace.
  */
 struct panic_hooks {
 	void (*report)(void);	/* prints the VMCS in hand and the last exits */

@@ -1,8 +1,8 @@
 /*
  * serial.c: polled 16550 driver for the host's COM1 (console), COM2 (trace) and COM3 (log).
  *
- * Called from everywhere outside the core, the panic path included: it must not allocate, log or panic. It polls
- * because interrupts stay off in the hypervisor for good.
+ * Called from everywhere outside the core, the panic path included: it must not allocate, log or panic. It
+ * polls because interrupts stay off in the hypervisor for good.
  */
 #include "boot/serial.h"
 #include "boot/x86.h"
@@ -76,8 +76,8 @@ void serial_init(void)
 }
 
 /*
- * THR-empty means an empty FIFO, which takes 16 bytes without another look: the line status is read once per 16
- * bytes, also when they come one at a time (a guest's console).
+ * THR-empty means an empty FIFO, which takes 16 bytes without another look: the line status is read once per
+ * 16 bytes, also when they come one at a time (a guest's console).
  */
 void serial_write(struct serial *s, const void *bytes, size_t count)
 {

@@ -1,8 +1,8 @@
 /*
  * vectors.S: the 256 entry points of the host's IDT.
  *
- * None returns: the hypervisor runs with interrupts off, so whatever comes is a fault, an NMI or a machine check,
- * and panic_fault() reports it. Sixteen bytes a stub, so that tables.c finds them by arithmetic.
+ * None returns: the hypervisor runs with interrupts off, so whatever comes is a fault, an NMI or a machine
+ * check, and panic_fault() reports it. Sixteen bytes a stub, so that tables.c finds them by arithmetic.
  */
 	.text
 	.balign 16

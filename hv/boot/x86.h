@@ -1,8 +1,8 @@
 /*
  * x86.h: instructions that C has no word for, one inline function each.
  *
- * For hv/boot and hv/vmx only. The core (hv/exit, hv/insn, hv/dev, hv/trace) must not include this: it reaches
- * the processor through struct world.
+ * For hv/boot and hv/vmx only. The core (hv/exit, hv/insn, hv/dev, hv/trace) must not include this: it
+ * reaches the processor through struct world.
  */
 #ifndef BOOT_X86_H
 #define BOOT_X86_H

@@ -1,8 +1,9 @@
 /*
  * hosted.c: what Debian's libzstd.a expects of a C library beyond mem*.
  *
- * zstd runs with a static workspace (ZSTD_initStaticCCtx), so an allocation is a broken invariant. Its objects are
- * built with the stack protector, which compares the canary at %fs:0x28 (boot/tables.c) and reports here.
+ * zstd runs with a static workspace (ZSTD_initStaticCCtx), so an allocation is a broken invariant. Its
+ * objects are built with the stack protector, which compares the canary at %fs:0x28 (boot/tables.c) and
+ * reports here.
  */
 #include <stddef.h>
 

@@ -6,11 +6,12 @@
 #include <stddef.h>
 
 /*
- * Conversions: %d %i %u %x %X %o %p %c %s %%, with the flags '-', '0', '#', '+', ' ', a width and a precision (numbers
- * or '*'), and the lengths hh h l ll j z t. No floating point. An unknown conversion is printed as it stands.
+ * Conversions: %d %i %u %x %X %o %p %c %s %%, with the flags '-', '0', '#', '+', ' ', a width and a precision
+ * (numbers or '*'), and the lengths hh h l ll j z t. No floating point. An unknown conversion is printed as
+ * it stands.
  *
- * `buffer` is always terminated when `size` > 0. Returns the bytes written without the terminator (at most size
- * - 1), not what a larger buffer would have taken: callers send what is there.
+ * `buffer` is always terminated when `size` > 0. Returns the bytes written without the terminator (at most
+ * size - 1), not what a larger buffer would have taken: callers send what is there.
  */
 size_t print_vformat(char *buffer, size_t size, const char *format, va_list args);
 

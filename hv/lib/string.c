@@ -1,8 +1,8 @@
 /*
  * string.c: mem* and text helpers.
  *
- * Linked with everything, zstd included. The compiler must not turn these loops into calls of themselves, hence
- * REP instructions and plain byte loops with the pattern recognition switched off.
+ * Linked with everything, zstd included. The compiler must not turn these loops into calls of themselves,
+ * hence REP instructions and plain byte loops with the pattern recognition switched off.
  */
 #include "lib/string.h"
 
@@ -13,8 +13,8 @@ void *memcpy(void *restrict to, const void *restrict from, size_t count)
 	void *d = to;
 
 	/*
-	 * Qwords, then the rest by bytes: a REP iteration costs an instruction in Bochs, where the TSC counts them, and
-	 * short copies are most of what the tracer makes.
+	 * Qwords, then the rest by bytes: a REP iteration costs an instruction in Bochs, where the TSC counts
+	 * them, and short copies are most of what the tracer makes.
 	 */
 	size_t words = count >> 3, rest = count & 7;
 

@@ -18,13 +18,15 @@ void backend_init(struct vmx *x)
 }
 
 /*
- * The base has another value than the processor now: encoder_item(), with `p` as the cursor behind the encoder's items, since some
- * of these come with every exit.
+ * The base has another value than the processor now: encoder_item(), with `p` as the cursor behind the
+ * encoder's items, since some of these come with every exit.
  */
 static inline struct item *load_value(struct item *p, uint64_t *base, unsigned code, uint64_t value)
 {
 	if (__builtin_expect(value != *base, 0)) {
-		/* Have the compiler fetch the base again here, so that the common path compares with memory. */
+		/*
+		 * Have the compiler fetch the base again here, so that the common path compares with memory.
+		 */
 		__asm__("" : "+m"(*base));
 		*p++ = (struct item){ code, value - *base };
 		*base = value;
@@ -42,9 +44,10 @@ static inline struct item *load_registers(struct vmx_cpu *c, struct item *p)
 }
 
 /*
- * Fields that the SDM calls undefined after most exits are read only after the others ("Information for VM Exits Due
- * to Instruction Execution", "Information for VM Exits Due to Vectored Events"; PDPTEs: "Saving Control Registers,
- * Debug Registers, and MSRs"). Elsewhere a slot keeps what it had, and no handler may look at it.
+ * Fields that the SDM calls undefined after most exits are read only after the others ("Information for VM
+ * Exits Due to Instruction Execution", "Information for VM Exits Due to Vectored Events"; PDPTEs: "Saving
+ * Control Registers, Debug Registers, and MSRs"). Elsewhere a slot keeps what it had, and no handler may look
+ * at it.
  */
 static inline bool is_late(enum vmcs_slot slot)
 {
@@ -59,8 +62,9 @@ static inline bool is_late(enum vmcs_slot slot)
 }
 
 /*
- * Basic reasons below 64 with a guest-linear or guest-physical address or instruction information: VMX instructions
- * (19–27), LMSW (28), INS and OUTS (30), descriptor tables, EPT, INVEPT, INVVPID, RDRAND, INVPCID, RDSEED, XSAVES, XRSTORS.
+ * Basic reasons below 64 with a guest-linear or guest-physical address or instruction information: VMX
+ * instructions (19–27), LMSW (28), INS and OUTS (30), descriptor tables, EPT, INVEPT, INVVPID, RDRAND,
+ * INVPCID, RDSEED, XSAVES, XRSTORS.
  */
 #define REASON_RANGE(first, last) ((UINT64_C(2) << (last)) - (UINT64_C(1) << (first)))
 #define REASONS_WITH_OPERAND								\
@@ -70,7 +74,9 @@ static inline bool is_late(enum vmcs_slot slot)
 #define EFER_LMA	(1u << 10)
 #define CR4_PAE		(1u << 5)
 
-#define LOAD(name)	p = load_value(p, &f[VMCS_##name], VMCS_##name, backend_vmread(c, VMCS_##name, ENCODING_##name))
+#define LOAD(name)									\
+	p = load_value(p, &f[VMCS_##name], VMCS_##name,					\
+		       backend_vmread(c, VMCS_##name, ENCODING_##name))
 
 static inline struct item *load_late(struct vmx_cpu *c, uint64_t *f, struct item *p)
 {
@@ -109,7 +115,9 @@ static inline struct item *load_marked(struct vmx_cpu *c, uint64_t *f, struct it
 	return load_late(c, f, p);
 }
 
-/* The others are what we wrote, or the record would lie: once a frame, or at each exit under check-snapshot. */
+/*
+ * The others are what we wrote, or the record would lie: once a frame, or at each exit under check-snapshot.
+ */
 static void check_known(struct vmx_cpu *c)
 {
 	struct vmx *x = c->vmx;
@@ -121,14 +129,17 @@ static void check_known(struct vmx_cpu *c)
 			continue;
 		value = region_read(c, slot);
 		if (value != c->v->vmcs[slot])
-			panic("snapshot of vCPU %u: %s is %#llx, known was %#llx", c->v->index, vmcs_fields[slot].name,
-			      (unsigned long long)value, (unsigned long long)c->v->vmcs[slot]);
+			panic("snapshot of vCPU %u: %s is %#lx, known was %#lx", c->v->index, vmcs_fields[slot].name,
+			      value, c->v->vmcs[slot]);
 	}
 }
 
 void backend_due(struct vmx_cpu *c)
 {
-	/* SDM "VM-Entry Failures During or After Loading Guest State": such an exit leaves the launch state alone. */
+	/*
+	 * SDM "VM-Entry Failures During or After Loading Guest State": such an exit leaves the launch state
+	 * alone.
+	 */
 	if (c->exit_due & DUE_LAUNCHED && !(c->v->vmcs[VMCS_EXIT_REASON] & EXIT_REASON_ENTRY_FAILURE)) {
 		region_launched(c);
 		c->exit_due &= ~DUE_LAUNCHED;
@@ -140,7 +151,10 @@ void backend_due(struct vmx_cpu *c)
 	}
 }
 
-/* Level touched: what isn't read here is unknown until somebody asks; each slot read is an item, changed or not. */
+/*
+ * Level touched: what isn't read here is unknown until somebody asks; each slot read is an item, changed or
+ * not.
+ */
 static void load_touched(struct vmx_cpu *c)
 {
 	struct encoder *e = &c->vmx->tracer.encoder;
@@ -157,7 +171,10 @@ static void load_touched(struct vmx_cpu *c)
 #undef X
 }
 
-/* The core's question for a slot that the level left out. An entry step may ask while another vCPU's VMCS is current. */
+/*
+ * The core's question for a slot that the level left out. An entry step may ask while another vCPU's VMCS is
+ * current.
+ */
 uint64_t vcpu_load(struct vcpu *v, enum vmcs_slot slot)
 {
 	struct vmx_cpu *c = vmx_cpu_of(v);
@@ -217,7 +234,8 @@ void backend_switch(struct vmx_cpu *c)
 {
 	region_make_current(c);
 	switch_to(c);
-	x86_cr2_write(c->v->gpr[GPR_CR2]);	/* another vCPU's is in there, or a waiting one's step has written it */
+	/* Another vCPU's is in there, or a step of this one has written it while it waited. */
+	x86_cr2_write(c->v->gpr[GPR_CR2]);
 	for (unsigned word = 0; word < VMCS_WORDS; word++) {
 		flush_set(c, c->pending[word], word * 64);
 		c->pending[word] = 0;
@@ -228,7 +246,7 @@ void backend_refused(struct vmx_cpu *c, int how)
 {
 	uint64_t error = how == 2 ? region_read(c, VMCS_VM_INSTRUCTION_ERROR) : 0;
 
-	panic("%s of vCPU %u failed: %s %llu, %s", c->launched ? "VMRESUME" : "VMLAUNCH", c->v->index,
-	      how == 2 ? "VM-instruction error" : "no current VMCS", (unsigned long long)error,
+	panic("%s of vCPU %u failed: %s %lu, %s", c->launched ? "VMRESUME" : "VMLAUNCH", c->v->index,
+	      how == 2 ? "VM-instruction error" : "no current VMCS", error,
 	      report_instruction_error(error));
 }

@@ -1,6 +1,6 @@
 /*
- * backend.h: where the slots of vcpu->vmcs[] come from and go to. Another backend (SVM) would fill the same slots behind
- * enter, load and flush.
+ * backend.h: where the slots of vcpu->vmcs[] come from and go to. Another backend (SVM) would fill the same
+ * slots behind enter, load and flush.
  *
  * The hot path of run.c, hence inline: in Bochs each instruction here is an instruction of every exit.
  */
@@ -23,14 +23,17 @@ enum {
 
 /* ---- Load ---- */
 
-/* What every exit's handling reads: dispatch, RIP's advance, the encoder's keys. Read at once, since asking costs more. */
+/*
+ * What every exit's handling reads: dispatch, RIP's advance, the encoder's keys. Read at once, since asking
+ * costs more.
+ */
 #define BACKEND_EAGER(X)							\
 	X(EXIT_REASON) X(EXIT_INSTRUCTION_LEN) X(IDT_VECTORING_INFO)		\
 	X(GUEST_INTERRUPTIBILITY) X(GUEST_CR3) X(GUEST_RIP) X(GUEST_RFLAGS)
 
 /*
- * VMREAD without a look at the flags: setup_probe() read each of these fields, so only a lost VMCS pointer could
- * make one fail. It would fail them all, so one of each load is checked: EXIT_REASON.
+ * VMREAD without a look at the flags: setup_probe() read each of these fields, so only a lost VMCS pointer
+ * could make one fail. It would fail them all, so one of each load is checked: EXIT_REASON.
  */
 static inline uint64_t backend_vmread(const struct vmx_cpu *c, enum vmcs_slot slot, uint64_t encoding)
 {
@@ -68,8 +71,8 @@ static inline HOT void backend_load_untraced(struct vmx_cpu *c)
 }
 
 /*
- * After the exit, and after encoder_begin(): fills vcpu->vmcs[] and the general registers as the snapshot level
- * says, and tells the encoder what differs from the base.
+ * After the exit, and after encoder_begin(): fills vcpu->vmcs[] and the general registers as the snapshot
+ * level says, and tells the encoder what differs from the base.
  */
 void backend_load(struct vmx_cpu *c);
 
@@ -105,14 +108,19 @@ static inline HOT void backend_flush_entry(struct vmx_cpu *c)
 		backend_flush(c);
 }
 
-/* At the end of an entry step that says wait: remembers what it changed, for the entry that comes some time. */
+/*
+ * At the end of an entry step that says wait: remembers what it changed, for the entry that comes some time.
+ */
 void backend_flush_later(struct vmx_cpu *c);
 
 /* ---- Enter ---- */
 
 noreturn void backend_refused(struct vmx_cpu *c, int how);
 
-/* entry.S keeps nothing but RSP. RBP can't be a clobber, so it goes to the stack, where there is no red zone (Makefile). */
+/*
+ * entry.S keeps nothing but RSP. RBP can't be a clobber, so it goes to the stack, where there is no red zone
+ * (Makefile).
+ */
 static inline HOT int vmx_enter(const uint64_t *gpr, bool launched)
 {
 	uint64_t how, in = (uint64_t)gpr, flag = launched;
@@ -123,12 +131,15 @@ static inline HOT int vmx_enter(const uint64_t *gpr, bool launched)
 	return (int)how;
 }
 
-/* Another vCPU than the last one is entered: its VMCS, what the VMCS doesn't hold, and what it wrote while it waited. */
+/*
+ * Another vCPU than the last one is entered: its VMCS, what the VMCS doesn't hold, and what it wrote while it
+ * waited.
+ */
 void backend_switch(struct vmx_cpu *c);
 
 /*
- * Enters the guest; returns after its next VM exit. A VMfail is a bug, and a panic. backend_switch() must have come
- * before if another vCPU ran, or stepped, since.
+ * Enters the guest; returns after its next VM exit. A VMfail is a bug, and a panic. backend_switch() must
+ * have come before if another vCPU ran, or stepped, since.
  */
 static inline HOT void backend_enter(struct vmx_cpu *c, bool traced)
 {

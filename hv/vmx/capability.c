@@ -1,9 +1,9 @@
 /*
- * capability.c: VMX presence, IA32_FEATURE_CONTROL, and each control word in three values: wanted, allowed, result
- * (SDM "VMX Capability Reporting Facility").
+ * capability.c: VMX presence, IA32_FEATURE_CONTROL, and each control word in three values: wanted, allowed,
+ * result (SDM "VMX Capability Reporting Facility").
  *
- * Called once by vmx_main() before VMXON. A control that we can't do without and that the processor doesn't have
- * ends the run with its name.
+ * Called once by vmx_main() before VMXON. A control that we can't do without and that the processor doesn't
+ * have ends the run with its name.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -41,8 +41,8 @@
 
 /*
  * Required: the run loop or a row of exits.def counts on it. Optional: hides an instruction that CPUID
- * doesn't offer, or offers one where the processor has it. Refused: may not be forced on us, because its exit is
- * not handled.
+ * doesn't offer, or offers one where the processor has it. Refused: may not be forced on us, because its exit
+ * is not handled.
  */
 static const struct control {
 	const char *name;
@@ -105,8 +105,8 @@ static void check_presence(void)
 		feature_control = x86_rdmsr(X86_MSR_FEATURE_CONTROL);
 	}
 	if (!(feature_control & FEATURE_CONTROL_VMX))
-		log_host_error("the firmware has switched VMX off (IA32_FEATURE_CONTROL = %#llx)",
-			       (unsigned long long)feature_control);
+		log_host_error("the firmware has switched VMX off (IA32_FEATURE_CONTROL = %#lx)",
+			       feature_control);
 }
 
 static noreturn void control_missing(enum control_word word, uint32_t bits, const char *how)
@@ -116,7 +116,8 @@ static noreturn void control_missing(enum control_word word, uint32_t bits, cons
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 		if (names[i].word == word && names[i].bit == bit)
 			log_host_error("this processor's VMX %s %s", how, names[i].name);
-	log_host_error("this processor's VMX %s bit %d of the %s controls", how, __builtin_ctz(bit), controls[word].name);
+	log_host_error("this processor's VMX %s bit %d of the %s controls", how, __builtin_ctz(bit),
+		       controls[word].name);
 }
 
 /* SDM "VM-Execution Controls" of that facility: bits 31:0 must be 1 where they are 1, bits 63:32 may be. */
@@ -153,8 +154,8 @@ static void check_ept(const struct capability *c)
 
 	for (size_t i = 0; i < sizeof(needs) / sizeof(*needs); i++)
 		if ((c->ept_vpid & needs[i].bits) != needs[i].bits)
-			log_host_error("this processor's VMX lacks %s (IA32_VMX_EPT_VPID_CAP = %#llx)", needs[i].name,
-				       (unsigned long long)c->ept_vpid);
+			log_host_error("this processor's VMX lacks %s (IA32_VMX_EPT_VPID_CAP = %#lx)", needs[i].name,
+				       c->ept_vpid);
 }
 
 /* The MSRs behind a feature exist only with the feature (SDM, appendix of the same name). */

@@ -22,9 +22,9 @@ struct capability {
 };
 
 /*
- * Checks that VMX is there, unlocks it where the firmware left that to us, computes the control words and prints
- * them. Several vCPUs: PAUSE exits, so that a spinning one gives way. Without `host_random`, RDRAND and RDSEED exit. Whatever
- * is missing ends the run as a host error.
+ * Checks that VMX is there, unlocks it where the firmware left that to us, computes the control words and
+ * prints them. Several vCPUs: PAUSE exits, so that a spinning one gives way. Without `host_random`, RDRAND
+ * and RDSEED exit. Whatever is missing ends the run as a host error.
  */
 void capability_init(struct capability *c, unsigned vcpus, bool host_random);
 

@@ -12,8 +12,8 @@
 static void get(const struct elf *e, uint64_t offset, void *to, uint64_t size, const char *what)
 {
 	if (size > e->size || offset > e->size - size)
-		log_host_error("guest: %s at offset %#llx lies outside the file's %#llx bytes", what,
-			       (unsigned long long)offset, (unsigned long long)e->size);
+		log_host_error("guest: %s at offset %#lx lies outside the file's %#lx bytes", what,
+			       offset, e->size);
 	memcpy(to, e->image + offset, size);
 }
 
@@ -85,8 +85,8 @@ bool elf_segment(const struct elf *e, unsigned index, struct elf_segment *s)
 	if (type != PT_LOAD)
 		return false;
 	if (s->file_size > e->size || s->offset > e->size - s->file_size)
-		log_host_error("guest: segment %u lies outside the file's %#llx bytes", index,
-			       (unsigned long long)e->size);
+		log_host_error("guest: segment %u lies outside the file's %#lx bytes", index,
+			       e->size);
 	if (s->file_size > s->memory_size)
 		log_host_error("guest: segment %u has more bytes in the file than in memory", index);
 	return true;

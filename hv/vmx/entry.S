@@ -1,13 +1,14 @@
 /*
  * entry.S: into the guest and back.
  *
- * vmx_enter is called by backend.c's inline assembly, which says what it takes and leaves. It loads the general
- * registers in enum gpr's order from RDI and executes VMRESUME, or VMLAUNCH if SIL is 0, with the VMCS current. EAX
- * is 0 after a VM exit, 1 on VMfailInvalid, 2 on VMfailValid; of the other registers only RSP comes back.
+ * vmx_enter is called by backend.c's inline assembly, which says what it takes and leaves. It loads the
+ * general registers in enum gpr's order from RDI and executes VMRESUME, or VMLAUNCH if SIL is 0, with the
+ * VMCS current. EAX is 0 after a VM exit, 1 on VMfailInvalid, 2 on VMfailValid; of the other registers only
+ * RSP comes back.
  *
- * At a VM exit the processor loads HOST_RIP = vmx_exited and HOST_RSP = the end of 16 register slots, so that sixteen
- * pushes save the guest's registers in order; CR2, which no exit saves, goes to the slot behind them. The
- * host's own stack pointer waits at %gs:0, a block of this processor (host.h).
+ * At a VM exit the processor loads HOST_RIP = vmx_exited and HOST_RSP = the end of 16 register slots, so that
+ * sixteen pushes save the guest's registers in order; CR2, which no exit saves, goes to the slot behind them.
+ * The host's own stack pointer waits at %gs:0, a block of this processor (host.h).
  */
 	.text
 	.globl	vmx_enter, vmx_exited

@@ -1,9 +1,9 @@
 /*
- * guest.c: loads a multiboot ELF (Multiboot Specification 0.6.96; ELF-32 for EM_386 or ELF-64 for EM_X86_64) into guest
- * memory, and writes the information structure that EBX points at.
+ * guest.c: loads a multiboot ELF (Multiboot Specification 0.6.96; ELF-32 for EM_386 or ELF-64 for EM_X86_64)
+ * into guest memory, and writes the information structure that EBX points at.
  *
- * Called once by vmx_main(), before the first entry. The image is hostile input: each offset is checked against the
- * module, each address against the guest's memory.
+ * Called once by vmx_main(), before the first entry. The image is hostile input: each offset is checked
+ * against the module, each address against the guest's memory.
  */
 #include <stddef.h>
 
@@ -73,11 +73,11 @@ static void check_header(const uint8_t *image, uint64_t size)
 		if (word_at(image, at) != MB1_MAGIC || MB1_MAGIC + flags + word_at(image, at + 8) != 0)
 			continue;
 		if (flags & MB1_REQUIREMENTS & ~MB1_UNDERSTOOD)
-			log_host_error("guest: multiboot header at %#llx asks for what we don't have (flags %#x)",
-				       (unsigned long long)at, flags);
+			log_host_error("guest: multiboot header at %#lx asks for what we don't have (flags %#x)",
+				       at, flags);
 		if (flags & MB1_ADDRESSES)
-			log_host_error("guest: multiboot header at %#llx has load addresses of its own; only ELF is loaded",
-				       (unsigned long long)at);
+			log_host_error("guest: multiboot header at %#lx has load addresses of its own; only ELF is loaded",
+				       at);
 		return;
 	}
 	log_host_error("guest: no multiboot header in the first %u bytes", MB1_SEARCH);
@@ -88,12 +88,12 @@ static void check_header(const uint8_t *image, uint64_t size)
 static void load_segment(const struct elf *e, const struct elf_segment *s, uint8_t *memory, uint64_t size)
 {
 	if (s->memory_size > size || s->physical > size - s->memory_size)
-		log_host_error("guest: a segment of %#llx bytes at %#llx lies outside its %llu MiB of memory (option mem=)",
-			       (unsigned long long)s->memory_size, (unsigned long long)s->physical,
-			       (unsigned long long)size >> 20);
+		log_host_error("guest: a segment of %#lx bytes at %#lx lies outside its %lu MiB of memory (option mem=)",
+			       s->memory_size, s->physical,
+			       size >> 20);
 	if (s->physical < INFO_PAGE + INFO_SIZE && s->physical + s->memory_size > INFO_PAGE)
-		log_host_error("guest: a segment at %#llx covers %#x, where the multiboot information goes",
-			       (unsigned long long)s->physical, INFO_PAGE);
+		log_host_error("guest: a segment at %#lx covers %#x, where the multiboot information goes",
+			       s->physical, INFO_PAGE);
 	memcpy(memory + s->physical, e->image + s->offset, s->file_size);
 	memset(memory + s->physical + s->file_size, 0, s->memory_size - s->file_size);
 }
@@ -107,7 +107,7 @@ static uint64_t entry_address(const struct elf *e)
 		if (elf_segment(e, i, &s) && e->entry - s.virtual < s.memory_size)
 			return e->entry - s.virtual + s.physical;
 	}
-	log_host_error("guest: the entry point %#llx lies in no segment", (unsigned long long)e->entry);
+	log_host_error("guest: the entry point %#lx lies in no segment", e->entry);
 }
 
 /* Loads all segments; gives the first address behind them. */
@@ -135,8 +135,8 @@ static void load_initrd(const struct multiboot2_module *m, uint64_t image_end, u
 	uint64_t bytes = m->at.end - m->at.start, start;
 
 	if (bytes > size || ((size - bytes) & ~(uint64_t)(PAGE - 1)) < image_end)
-		log_host_error("guest: no room for an initrd of %llu KiB in %llu MiB of memory (option mem=)",
-			       (unsigned long long)bytes >> 10, (unsigned long long)size >> 20);
+		log_host_error("guest: no room for an initrd of %lu KiB in %lu MiB of memory (option mem=)",
+			       bytes >> 10, size >> 20);
 	start = (size - bytes) & ~(uint64_t)(PAGE - 1);		/* as high as it goes: out of the kernel's way */
 	memcpy(memory + start, (const void *)m->at.start, bytes);
 	page->module = (struct mb1_module){
@@ -182,8 +182,8 @@ struct guest guest_load(const struct boot *boot, uint8_t *memory, uint64_t size)
 	write_info(boot, load_segments(&e, memory, size), memory, size);
 	g.entry = entry_address(&e);
 	if (g.entry > UINT32_MAX)
-		log_host_error("guest: the entry point %#llx is above 4 GiB", (unsigned long long)g.entry);
-	log_print("vexit: guest '%s': entry %#llx, %llu MiB\n", boot->loader.module[0].command_line,
-		  (unsigned long long)g.entry, (unsigned long long)size >> 20);
+		log_host_error("guest: the entry point %#lx is above 4 GiB", g.entry);
+	log_print("vexit: guest '%s': entry %#lx, %lu MiB\n", boot->loader.module[0].command_line,
+		  g.entry, size >> 20);
 	return g;
 }

@@ -12,8 +12,9 @@ struct guest {
 };
 
 /*
- * Loads the boot loader's first module, a multiboot (version 1) ELF, its initrd if there is a second module, and the
- * multiboot information. Whatever is wrong with the image ends the run as a host error that says what.
+ * Loads the boot loader's first module, a multiboot (version 1) ELF, its initrd if there is a second module,
+ * and the multiboot information. Whatever is wrong with the image ends the run as a host error that says
+ * what.
  */
 struct guest guest_load(const struct boot *boot, uint8_t *memory, uint64_t size);
 

@@ -1,8 +1,9 @@
 /*
  * guest_code.c: fetches the instruction at an exit's RIP, as a note for tools.
  *
- * Called by run.c when the tracer meets a (CR3, RIP) that is new in its frame. It translates with the core's own page
- * walk, through a world that records nothing and changes nothing: what tools want must not show in the record.
+ * Called by run.c when the tracer meets a (CR3, RIP) that is new in its frame. It translates with the core's
+ * own page walk, through a world that records nothing and changes nothing: what tools want must not show in
+ * the record.
  */
 #include "insn/linear.h"
 #include "lib/string.h"

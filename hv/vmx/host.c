@@ -1,7 +1,8 @@
 /*
  * host.c: the block at %gs:0, and what little is done about the host's own interrupts.
  *
- * entry.S keeps the host's stack pointer in the block's first word while a guest runs. One processor, one block.
+ * entry.S keeps the host's stack pointer in the block's first word while a guest runs. One processor, one
+ * block.
  */
 #include "boot/tables.h"
 #include "boot/x86.h"

@@ -8,8 +8,8 @@
 void host_init(void);
 
 /*
- * Ends an external interrupt that a VM exit has acknowledged: it is the host's, nobody waits for it, and without an end
- * the local APIC would hold back the next ones.
+ * Ends an external interrupt that a VM exit has acknowledged: it is the host's, nobody waits for it, and
+ * without an end the local APIC would hold back the next ones.
  */
 void host_end_interrupt(void);
 

@@ -1,8 +1,8 @@
 /*
  * instructions.h: the VMX instructions (SDM "VMX Instruction Reference"), one inline function each.
  *
- * Each gives false where the processor says VMfail. For hv/vmx only; what a failure means, the caller says: it is
- * a bug everywhere but in setup.c, which probes.
+ * Each gives false where the processor says VMfail. For hv/vmx only; what a failure means, the caller says:
+ * it is a bug everywhere but in setup.c, which probes.
  */
 #ifndef VMX_INSTRUCTIONS_H
 #define VMX_INSTRUCTIONS_H

@@ -26,7 +26,10 @@ static inline void region_make_current(struct vmx_cpu *c)
 		region_load(c);
 }
 
-/* VMREAD and VMWRITE of the current VMCS; a failure is a panic that names the field and the VM-instruction error. */
+/*
+ * VMREAD and VMWRITE of the current VMCS; a failure is a panic that names the field and the VM-instruction
+ * error.
+ */
 noreturn void region_failed(const struct vmx_cpu *c, const char *what, enum vmcs_slot slot);
 
 static inline uint64_t region_read(const struct vmx_cpu *c, enum vmcs_slot slot)

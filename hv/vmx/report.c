@@ -1,8 +1,9 @@
 /*
- * report.c: what is told of a vCPU when its VM can't go on: an exit without handler, a refused entry, a panic.
+ * report.c: what is told of a vCPU when its VM can't go on: an exit without handler, a refused entry, a
+ * panic.
  *
- * Called by vmx_main() at the end, and by the panic path through hooks; there it must not touch the VMCS, whose slots
- * are in vcpu->vmcs[] anyway.
+ * Called by vmx_main() at the end, and by the panic path through hooks; there it must not touch the VMCS,
+ * whose slots are in vcpu->vmcs[] anyway.
  */
 #include <stddef.h>
 
@@ -50,8 +51,8 @@ static void print_history(const struct exit_history *h)
 	for (uint64_t n = first; n < h->count; n++) {
 		const struct exit_memory *m = &h->exit[n & (EXIT_HISTORY - 1)];
 
-		log_print("    exit %llu: vCPU %u, TSC %llu, at %#llx, %s\n", (unsigned long long)n, m->v->index,
-			  (unsigned long long)m->tsc, (unsigned long long)m->rip, report_reason(m->reason));
+		log_print("    exit %lu: vCPU %u, TSC %lu, at %#lx, %s\n", n, m->v->index,
+			  m->tsc, m->rip, report_reason(m->reason));
 	}
 }
 
@@ -64,7 +65,7 @@ static void print_registers(const struct vcpu *v)
 
 	for (unsigned reg = 0, shown = 0; reg < GPR_COUNT; reg++)
 		if (reg != GPR_RSP)
-			log_print("  %-3s %016llx%s", names[reg], (unsigned long long)v->gpr[reg],
+			log_print("  %-3s %016lx%s", names[reg], v->gpr[reg],
 				  ++shown % 4 == 0 ? "\n" : "");
 }
 
@@ -76,7 +77,7 @@ static void print_fields(const struct vmx *x, const struct vcpu *v)
 	for (enum vmcs_slot slot = 0; slot < VMCS_SLOTS; slot++) {
 		if (!slot_test(x->supported, slot) || vmcs_fields[slot].change == VMCS_CHANGE_HOST || !v->vmcs[slot])
 			continue;
-		log_print("  %-28s %-18llx%s", vmcs_fields[slot].name, (unsigned long long)v->vmcs[slot],
+		log_print("  %-28s %-18lx%s", vmcs_fields[slot].name, v->vmcs[slot],
 			  ++shown % 2 == 0 ? "\n" : "");
 	}
 	if (shown % 2)
@@ -88,10 +89,10 @@ void report_vcpu(struct vmx *x, struct vmx_cpu *c)
 	const struct vcpu *v = c->v;
 	uint64_t reason = v->vmcs[VMCS_EXIT_REASON];
 
-	log_print("vexit: vCPU %u, exit reason %llu %s%s, qualification %#llx, at %#llx\n", v->index,
-		  (unsigned long long)(reason & EXIT_REASON_BASIC), report_reason(reason),
+	log_print("vexit: vCPU %u, exit reason %lu %s%s, qualification %#lx, at %#lx\n", v->index,
+		  (reason & EXIT_REASON_BASIC), report_reason(reason),
 		  reason & EXIT_REASON_ENTRY_FAILURE ? " (VM-entry failure)" : "",
-		  (unsigned long long)v->vmcs[VMCS_EXIT_QUALIFICATION], (unsigned long long)v->vmcs[VMCS_GUEST_RIP]);
+		  v->vmcs[VMCS_EXIT_QUALIFICATION], v->vmcs[VMCS_GUEST_RIP]);
 	print_registers(v);
 	log_print("  VMCS (fields that aren't 0%s):\n",
 		  x->tracer.level == TRACE_FULL ? "" : "; those that nobody asked for are of earlier exits");
@@ -101,11 +102,11 @@ void report_vcpu(struct vmx *x, struct vmx_cpu *c)
 
 void report_totals(const struct vmx *x)
 {
-	log_print("vexit: %llu exits", (unsigned long long)x->history.count);
+	log_print("vexit: %lu exits", x->history.count);
 	for (unsigned reason = 0; reason < CLOSING_REASONS; reason++)
 		if (x->tracer.encoder.reasons[reason])
-			log_print(", %s %llu", report_reason(reason),
-				  (unsigned long long)x->tracer.encoder.reasons[reason]);
+			log_print(", %s %lu", report_reason(reason),
+				  x->tracer.encoder.reasons[reason]);
 	log_print("\n");
 }
 

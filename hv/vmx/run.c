@@ -1,8 +1,8 @@
 /*
  * run.c: the life of the VM: somebody is chosen, entered, exits, is handled, until the VM stops.
  *
- * Called once by vmx_main(). The decisions are the core's (vcpu_prepare_entry, exit_dispatch); this is the order of things,
- * and their record.
+ * Called once by vmx_main(). The decisions are the core's (vcpu_prepare_entry, exit_dispatch); this is the
+ * order of things, and their record.
  */
 #include "boot/serial.h"
 #include "boot/x86.h"
@@ -25,7 +25,9 @@ static __attribute__((noinline, cold)) void frame_opened(struct vmx *x)
 		x->cpu[i].exit_due |= DUE_WHOLE;
 }
 
-/* It isn't entered now: what the step wrote is kept for when it is, and the tracer's time for it ends here. */
+/*
+ * It isn't entered now: what the step wrote is kept for when it is, and the tracer's time for it ends here.
+ */
 static __attribute__((noinline, cold)) void wait(struct vmx_cpu *c, bool traced)
 {
 	backend_flush_later(c);

@@ -1,8 +1,8 @@
 /*
  * schedule.c: round robin over the vCPUs, by time slices that the preemption timer ends.
  *
- * Called by run.c between an exit and the next entry. It only reads what the steps leave in struct vm, and decides
- * nothing but the order: whether a vCPU runs or waits is vcpu_prepare_entry()'s word.
+ * Called by run.c between an exit and the next entry. It only reads what the steps leave in struct vm, and
+ * decides nothing but the order: whether a vCPU runs or waits is vcpu_prepare_entry()'s word.
  */
 #include "boot/panic.h"
 #include "boot/x86.h"
@@ -34,8 +34,8 @@ static void choose(struct vmx *x, unsigned index, uint64_t now)
 }
 
 /*
- * Asks the vCPUs in turn, from `first`; `all`: also those that have no reason to be asked. A vCPU's slice begins when it is
- * asked, because its entry step asks for the end.
+ * Asks the vCPUs in turn, from `first`; `all`: also those that have no reason to be asked. A vCPU's slice
+ * begins when it is asked, because its entry step asks for the end.
  */
 static enum entry_result ask(struct vmx *x, unsigned first, bool all)
 {
@@ -66,7 +66,10 @@ struct vmx_cpu *schedule_next(struct vmx *x)
 	if (!schedule_goes_on(x, x86_rdtsc()))
 		first = first + 1 < x->vm.config.cpu_count ? first + 1 : 0;
 	result = ask(x, first, false);
-	/* All wait, and nobody is due yet (the timer had gone off at its bound): one of them idles in HLT once more. */
+	/*
+	 * All wait, and nobody is due yet (the timer had gone off at its bound): one of them idles in HLT
+	 * once more.
+	 */
 	if (result == ENTRY_WAIT)
 		result = ask(x, s->last, true);
 	if (result == ENTRY_WAIT)

@@ -16,8 +16,8 @@ static inline bool schedule_goes_on(const struct vmx *x, uint64_t now)
 }
 
 /*
- * Takes entry steps until a vCPU says that it is to be entered, and gives it; NULL: the VM has stopped. For the
- * first entry, and when the last vCPU doesn't go on.
+ * Takes entry steps until a vCPU says that it is to be entered, and gives it; NULL: the VM has stopped. For
+ * the first entry, and when the last vCPU doesn't go on.
  */
 struct vmx_cpu *schedule_next(struct vmx *x);
 

@@ -1,5 +1,6 @@
 /*
- * session.c: fills the session frame: id, machine, build, guest, capability MSRs, field dictionary, configuration.
+ * session.c: fills the session frame: id, machine, build, guest, capability MSRs, field dictionary,
+ * configuration.
  *
  * Called once by tracer_init().
  */
@@ -16,7 +17,10 @@
 
 extern const char build_id[];			/* made by the Makefile from the sources' contents */
 
-/* A machine without a recorder behind it makes its own id; RDRAND may fail a few times (SDM "Random Number Generator Instructions"). */
+/*
+ * A machine without a recorder behind it makes its own id; RDRAND may fail a few times (SDM "Random Number
+ * Generator Instructions").
+ */
 static uint64_t random_id(void)
 {
 	uint64_t id = x86_rdtsc() * 0x9e3779b97f4a7c15ull, value = 0;

@@ -1,6 +1,6 @@
 /*
- * setup.c: what a VMCS holds before the first entry, in the order of the SDM's appendix "Field Encoding in VMCS",
- * which is the order of vmcs.def and of vcpu->vmcs[].
+ * setup.c: what a VMCS holds before the first entry, in the order of the SDM's appendix "Field Encoding in
+ * VMCS", which is the order of vmcs.def and of vcpu->vmcs[].
  *
  * Called by vmx_main() for each vCPU. The only place that may probe for fields, and the only one that writes
  * host state.
@@ -15,8 +15,8 @@
 #include "vmx/vmx.h"
 
 /*
- * #DB and #AC: the delivery of either can raise the same one again, without end and without an exit, and the processor
- * would be lost. hv/exit/exception.c gives them back to the guest.
+ * #DB and #AC: the delivery of either can raise the same one again, without end and without an exit, and the
+ * processor would be lost. hv/exit/exception.c gives them back to the guest.
  */
 #define INTERCEPTED	(1u << 1 | 1u << 17)
 
@@ -91,8 +91,8 @@ static void setup_host(struct vmx_cpu *c)
 	f[VMCS_HOST_GDTR_BASE] = tables_gdt_base();
 	f[VMCS_HOST_IDTR_BASE] = tables_idt_base();
 	/*
-	 * entry.S pushes the guest's registers from here down: into the vCPU itself when nobody compares them, otherwise
-	 * beside it.
+	 * entry.S pushes the guest's registers from here down: into the vCPU itself when nobody compares
+	 * them, otherwise beside it.
 	 */
 	f[VMCS_HOST_RSP] = (uint64_t)&(c->vmx->tracer.level == TRACE_OFF ? c->v->gpr : c->exit_gpr)[GPR_CR2];
 	f[VMCS_HOST_RIP] = (uint64_t)vmx_exited;

@@ -16,8 +16,8 @@ struct setup {
 void setup_probe(struct vmx *x);
 
 /*
- * Completes vcpu->vmcs[], which vcpu_reset() has given its guest state, by controls and host state, and writes
- * all of it. The vCPU's VMCS must be current.
+ * Completes vcpu->vmcs[], which vcpu_reset() has given its guest state, by controls and host state, and
+ * writes all of it. The vCPU's VMCS must be current.
  */
 void setup_vmcs(struct vmx_cpu *c, const struct setup *s);
 

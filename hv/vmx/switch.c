@@ -1,7 +1,7 @@
 /*
- * switch.c: DR0–DR3, DR6, XCR0, IA32_XSS, the XSAVE area with PKRU, and the MSRs that SYSCALL, SWAPGS and RDTSCP
- * use. The VMCS holds none of them, and the hypervisor uses none of them (zstd's vector registers apart, see tracer.c), so
- * they stay with a vCPU over its exits and move when another one is entered.
+ * switch.c: DR0–DR3, DR6, XCR0, IA32_XSS, the XSAVE area with PKRU, and the MSRs that SYSCALL, SWAPGS and
+ * RDTSCP use. The VMCS holds none of them, and the hypervisor uses none of them (zstd's vector registers
+ * apart, see tracer.c), so they stay with a vCPU over its exits and move when another one is entered.
  *
  * Called by backend.c and world.c.
  */
@@ -61,8 +61,8 @@ void switch_init(struct vmx_cpu *c)
 }
 
 /*
- * All components that the guest may ever have enabled: what it left in one that it has disabled since must come back,
- * too. XCR0 is the host's for a moment here, which nobody sees.
+ * All components that the guest may ever have enabled: what it left in one that it has disabled since must
+ * come back, too. XCR0 is the host's for a moment here, which nobody sees.
  */
 static void xsave(struct vmx_cpu *c)
 {

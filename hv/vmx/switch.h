@@ -1,4 +1,6 @@
-/* switch.h: the state of a vCPU that stays in the processor between its exits, and moves only with the vCPU. */
+/*
+ * switch.h: the state of a vCPU that stays in the processor between its exits, and moves only with the vCPU.
+ */
 #ifndef VMX_SWITCH_H
 #define VMX_SWITCH_H
 
@@ -21,7 +23,10 @@ static inline void switch_to(struct vmx_cpu *c)
 		switch_exchange(c);
 }
 
-/* For struct world: in the processor or in memory, wherever the vCPU's state is. Unknown registers are a bug of the core's. */
+/*
+ * For struct world: in the processor or in memory, wherever the vCPU's state is. Unknown registers are a bug
+ * of the core's.
+ */
 uint64_t switch_msr_read(struct vmx_cpu *c, uint32_t msr);
 void switch_msr_write(struct vmx_cpu *c, uint32_t msr, uint64_t value);
 uint64_t switch_dr_read(struct vmx_cpu *c, unsigned dr);

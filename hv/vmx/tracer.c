@@ -1,8 +1,8 @@
 /*
  * tracer.c: frames out of the encoder's records: keyframe, compression, header, wire.
  *
- * Called by run.c at both ends of a step, and by the panic report. The core knows nothing of it. traces/FORMAT.md,
- * "The stream's own frames", has the bytes.
+ * Called by run.c at both ends of a step, and by the panic report. The core knows nothing of it.
+ * traces/FORMAT.md, "The stream's own frames", has the bytes.
  */
 #define ZSTD_STATIC_LINKING_ONLY
 #include <zstd.h>
@@ -19,7 +19,10 @@
 #include "vmx/vmx.h"
 
 #define ZSTD_LEVEL	1
-/* One step more than the encoder asks for: an entry step that is followed by its exit leaves the look at the bound to it. */
+/*
+ * One step more than the encoder asks for: an entry step that is followed by its exit leaves the look at the
+ * bound to it.
+ */
 #define RAW_CAP		(FRAME_RAW_CAP + STEP_RAW_MAX)
 _Static_assert(RAW_CAP <= FRAME_RAW_MAX, "no frame is refused for its size");
 _Static_assert(VM_MAX_CPUS * (VMCS_SLOTS + GPR_COUNT + 8) * 10 + 2 * sizeof(struct vm) < KEYFRAME_MAX,
@@ -83,8 +86,8 @@ void tracer_open(struct tracer *t, const struct vmx *x, const struct vcpu *v)
 /* ---- Compression ---- */
 
 /*
- * zstd uses SSE registers, and what is in them is the guest's (switch.c). It uses no others, and SSE instructions
- * leave the upper halves of AVX registers alone.
+ * zstd uses SSE registers, and what is in them is the guest's (switch.c). It uses no others, and SSE
+ * instructions leave the upper halves of AVX registers alone.
  */
 static size_t compress(struct tracer *t, size_t raw_size)
 {

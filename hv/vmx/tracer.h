@@ -19,7 +19,7 @@ struct tracer {
 	enum trace_level level;
 	bool opened;			/* the session frame went out */
 	bool compressing;		/* zstd runs: a panic must not call it again */
-	const struct vcpu *step;	/* whose step is in hand, between begin and done: a panic leaves it unfinished */
+	const struct vcpu *step;	/* whose step is in hand: a panic leaves it unfinished */
 	uint64_t frame_end;		/* TSC at which the open frame is old */
 	uint64_t frame_cycles;		/* how old it gets */
 	uint8_t *raw, *packed, *frame_bytes;
@@ -36,10 +36,11 @@ void tracer_init(struct vmx *x, const struct boot *boot);
 void tracer_open(struct tracer *t, const struct vmx *x, const struct vcpu *v);
 
 /*
- * Begins the record of a step of `v`, in a new frame if none is open: then true, and the caller has the vCPUs'
- * next exits read whole. v->tsc is the step's time.
+ * Begins the record of a step of `v`, in a new frame if none is open: then true, and the caller has the
+ * vCPUs' next exits read whole. v->tsc is the step's time.
  */
-static inline __attribute__((always_inline)) bool tracer_begin(struct tracer *t, const struct vmx *x, const struct vcpu *v, enum step_kind kind)
+static inline __attribute__((always_inline)) bool tracer_begin(struct tracer *t, const struct vmx *x,
+							       const struct vcpu *v, enum step_kind kind)
 {
 	bool opens = !t->encoder.open;
 
@@ -63,7 +64,10 @@ static inline __attribute__((always_inline)) void tracer_step_done(struct tracer
 /* Sends the open frame, then the closing frame. */
 void tracer_finish(struct vmx *x, const struct vm_stop *stop);
 
-/* From a panic: the step in hand as unfinished, the open frame (raw if the compressor failed), the closing frame. */
+/*
+ * From a panic: the step in hand as unfinished, the open frame (raw if the compressor failed), the closing
+ * frame.
+ */
 void tracer_panic(struct vmx *x);
 
 #endif

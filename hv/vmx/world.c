@@ -1,8 +1,8 @@
 /*
  * world.c: struct world on metal: each call does the thing, and tells the encoder.
  *
- * Called by the core, inside a step. What the calls may be asked is written in include/world.h; a question outside
- * of it is a bug of the core's and a panic.
+ * Called by the core, inside a step. What the calls may be asked is written in include/world.h; a question
+ * outside of it is a bug of the core's and a panic.
  */
 #include "boot/panic.h"
 #include "boot/serial.h"
@@ -33,8 +33,8 @@ static inline void record(struct vmx *x, enum crossing_kind kind, uint64_t addr,
 static uint8_t *memory_at(struct vmx *x, uint64_t gpa, uint32_t len)
 {
 	if (!vm_has_memory(&x->vm, gpa, len))
-		panic("the core asks for %u bytes at GPA %#llx, where the guest has no memory", len,
-		      (unsigned long long)gpa);
+		panic("the core asks for %u bytes at GPA %#lx, where the guest has no memory", len,
+		      gpa);
 	return x->guest_memory + gpa;
 }
 
@@ -148,7 +148,7 @@ static void world_invvpid(struct world *w, enum invvpid_type type, uint64_t line
 	struct vmx *x = vmx_of(w);
 
 	if (!vmx_invvpid(type, (uint16_t)x->running->v->vmcs[VMCS_VPID], linear))
-		panic("INVVPID of type %d at %#llx failed", type, (unsigned long long)linear);
+		panic("INVVPID of type %d at %#lx failed", type, linear);
 	record(x, CROSSING_INVVPID, linear, type);
 }
 
