@@ -294,14 +294,25 @@ static void spoil(struct variant *v, size_t from, size_t to)
 	}
 }
 
+/* What stands behind the closing frame (the session frame once more, the seek table) may be missing. */
+static bool whole_until(const struct base *b, size_t at)
+{
+	bool closed = false;
+
+	for (size_t i = 0; i < b->pieces; i++) {
+		if (closed && b->piece[i].offset == at)
+			return true;
+		closed |= b->piece[i].kind == PIECE_CLOSING;
+	}
+	return false;
+}
+
 static void cut_at(struct variant *v, size_t at)
 {
 	start(v);
 	spoil(v, at, v->size);
 	v->size = at;
-	/* Without a seek table, or without the closing frame of a stream that never had one, it is a trace. */
-	for (size_t i = 0; i < v->base->pieces; i++)
-		v->alike |= v->base->piece[i].kind == PIECE_SEEK_TABLE && v->base->piece[i].offset == at;
+	v->alike = whole_until(v->base, at);
 	snprintf(v->what, sizeof(v->what), "cut at %zu", at);
 }
 
@@ -419,9 +430,7 @@ static void holes(struct variant *v)
 		to = from + 1 + random_below(random_below(2) ? 16 : v->size - from);
 		if (to > v->size)
 			to = v->size;
-		for (size_t i = 0; i < v->base->pieces; i++)	/* no more than the seek table: see cut_at() */
-			v->alike |= v->base->piece[i].kind == PIECE_SEEK_TABLE && v->base->piece[i].offset == from &&
-				    to == v->size;
+		v->alike = to == v->size && whole_until(v->base, from);
 		spoil(v, from, to);
 		memmove(v->bytes + from, v->bytes + to, v->size - to);
 		v->size -= to - from;
