@@ -237,6 +237,18 @@ static void state_compare(const struct cpu *cpu, unsigned round)
 		xstate_compare(cpu, round);
 }
 
+/*
+ * Spins without an exit, past the end of its time slice (a hundredth of a second), so that only the preemption timer can
+ * take the processor from it.
+ */
+static void spin_preempted(void)
+{
+	uint64_t start = rdtsc(), cycles = UINT64_C(15) * cpuid(CPUID_HYPERVISOR_TSC, 0).eax;
+
+	while (rdtsc() - start < cycles)
+		;
+}
+
 /* Halts until the vCPU before this one (the BSP: the last one) has sent its IPI; vCPU 0 sends first. */
 static void wait_halted(const struct cpu *cpu)
 {
@@ -274,6 +286,8 @@ void check_state(struct cpu *cpu)
 		write_cr4(read_cr4() | CR4_OSXSAVE | CR4_OSFXSR | CR4_OSXMMEXCPT);
 	for (unsigned round = 0; round < ROUNDS; round++) {
 		state_write(cpu, round);
+		if (cpu_count() > 1)
+			spin_preempted();
 		for (int i = 0; i < SPIN_WAITS; i++)
 			barrier_wait(&barrier, cpu_count());
 		for (int i = 0; i < HALT_WAITS; i++)
