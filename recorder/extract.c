@@ -168,6 +168,7 @@ bool extract_write(struct extract *x, struct writer *w, char *error, size_t erro
 	struct trace_cursor *cursor = trace_cursor_new(t);
 	struct position at = { 0, 0 };
 	unsigned sessions = 1;
+	uint64_t frame;
 	bool ok;
 
 	if (!c)
@@ -178,7 +179,8 @@ bool extract_write(struct extract *x, struct writer *w, char *error, size_t erro
 	else if (s->sliced)
 		at = (struct position){ s->slice.first_step, s->slice.first_seq };
 	c->session = s->id;
-	ok = put_session(x, w, x->slice && x->first < x->end ? t->frame[x->first].header.frame : t->chosen->least_frame, cut);
+	frame = x->slice && x->first < x->end ? t->frame[x->first].header.frame : t->chosen->least_frame;
+	ok = put_session(x, w, frame, cut);
 	for (size_t i = x->first; ok && i < x->end; i++) {
 		const struct frame_header *h = &t->frame[i].header;
 
@@ -200,7 +202,7 @@ bool extract_write(struct extract *x, struct writer *w, char *error, size_t erro
 	if (ok)
 		put_closing(x, w, c, at, x->end == t->frame_count);
 	if (ok && sessions == 1)
-		put_session(x, w, t->chosen->least_frame, cut);	/* as writer.h's own copy, against damage to the first */
+		put_session(x, w, frame, cut);	/* as writer.h's own copy, against damage to the first */
 	trace_cursor_free(cursor);
 	free(c);
 	return ok;

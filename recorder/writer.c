@@ -32,6 +32,7 @@ struct writer {
 	uint8_t *session_frame;		/* the first session's frame, for the copy at the end */
 	size_t session_size;
 	unsigned session_count;
+	bool resting;			/* the session is closed, and no other has begun: what is cut off now is no loss */
 	struct entry *entry;
 	size_t entry_count, entry_cap;
 	ZSTD_DCtx *zstd;
@@ -175,18 +176,22 @@ static void take_item(struct writer *w, const struct scan_item *item)
 		write_session(w, p, item->size);
 		break;
 	case SCAN_FRAME:
+		w->resting = false;
 		write_frame(w, p, item);
 		break;
 	case SCAN_CLOSING:
 		if (writer_put(w, p, item->size, 0) && w->state.started && w->scan.closing.session == w->state.session.id) {
-			w->state.closed = true;
+			w->state.closed = w->resting = true;
 			w->state.closing = w->scan.closing;
 		}
 		break;
 	case SCAN_SEEK_TABLE:
 		break;		/* we write our own */
-	case SCAN_DAMAGE:
 	case SCAN_CUT:
+		if (w->resting)
+			break;
+		/* fall through */
+	case SCAN_DAMAGE:
 		note_damage(w, item, item->text);
 		break;
 	}
