@@ -68,12 +68,12 @@ static void index_write(struct vcpu *v, enum gpr reg, uint64_t mask, uint64_t va
 static uint32_t chunk(struct vcpu *v, const struct io *io, const struct string_io *s, uint64_t offset, uint64_t linear)
 {
 	uint64_t left = gpr_read(v, GPR_RCX) & s->mask, fits = (4096 - (linear & 4095)) / io->size;
-	uint64_t bound = CHUNK_BYTES / io->size, until_wrap = (s->mask - offset) / io->size + 1;
+	uint64_t bound = CHUNK_BYTES / io->size, beyond_this = (s->mask - offset) / io->size;
 
 	if (s->down || fits == 0 || (vmcs_read(v, VMCS_GUEST_RFLAGS) & RFLAGS_TF))
 		return 1;
 	bound = left < bound ? left : bound;
-	bound = until_wrap < bound ? until_wrap : bound;
+	bound = beyond_this < bound ? beyond_this + 1 : bound;
 	return (uint32_t)(fits < bound ? fits : bound);
 }
 

@@ -4,6 +4,7 @@
  * Called by metal at set-up (vcpu_reset) and by entry.c. Writes guest state alone; controls, host state and
  * addresses of bitmaps are metal's.
  */
+#include "exit/cpuid.h"
 #include "exit/exit.h"
 
 #define PAT_RESET	UINT64_C(0x0007040600070406)
@@ -119,13 +120,12 @@ static void set_control_registers(struct vcpu *v, const struct vm_config *config
 	vmcs_write(v, VMCS_GUEST_CR4, vcpu_real_cr4(config, 0));
 }
 
+/* RDX after INIT: family, model, stepping. */
 static uint32_t processor_signature(const struct vm_config *config)
 {
-	for (unsigned i = 0; i < config->cpuid_count; i++) {
-		if (config->cpuid[i].leaf == 1)
-			return config->cpuid[i].eax;
-	}
-	return 0;
+	const struct vm_cpuid *features = cpuid_find(config, 1, 0);
+
+	return features ? features->eax : 0;
 }
 
 void vcpu_init(struct vcpu *v, struct vm *vm)

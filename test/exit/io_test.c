@@ -104,6 +104,19 @@ static void rep_of_nothing(void **state)
 	assert_int_equal(f->log_count, 0);
 }
 
+/* Offset 0 is as far from the end of a 64-bit address space as can be. */
+static void string_at_zero(void **state)
+{
+	struct fake *f = *state;
+	struct vcpu *v = set_up_64(f);
+
+	memcpy(f->memory, "zero", 4);
+	v->gpr[GPR_RSI] = 0;
+	v->gpr[GPR_RCX] = 4;
+	assert_int_equal(string(f, io(PORT_UART, 1, STRING | REP), ADDRESS_64, SEG_DS), ACTION_RETIRE);
+	assert_string_equal(f->console, "zero");
+}
+
 /* A long string takes several exits; RIP stays until the last. */
 static void long_string(void **state)
 {
@@ -291,6 +304,7 @@ int main(void)
 		TEST(outsb),
 		TEST(rep_outsb),
 		TEST(rep_of_nothing),
+		TEST(string_at_zero),
 		TEST(long_string),
 		TEST(downwards),
 		TEST(rep_insw),
