@@ -4,8 +4,8 @@
  * Bochs) passes as well, QEMU's TCG doesn't (it skips many a check).
  *
  * Exits: MOV CR (CR0, CR3, CR4, CR8), CLTS, LMSW, XSETBV, INVD, WBINVD, RDPMC, MONITOR, MWAIT, GETSEC, RSM,
- * VMX instructions, RDRAND and RDSEED, exceptions raised by handlers, interrupt window, NMI window, preemption
- * timer, HLT, EPT violation (local APIC), INIT/SIPI.
+ * VMX instructions, RDRAND and RDSEED, exceptions raised by handlers, interrupt window, NMI window,
+ * preemption timer, HLT, EPT violation (local APIC), INIT/SIPI.
  * Options: only=control|xsetbv|insn|exception|step|irq|timer|ipi|nmi.
  * Verdicts: 0; 1 if a check failed; 2 for an unknown part.
  */

@@ -1,8 +1,8 @@
 /*
  * exits: exits all the time. For --timeout and ^C, and for traces of a million exits.
  *
- * A generator with a fixed seed picks the next instruction and its operands, so that no pattern repeats within
- * 65,535 exits and two runs are alike. Its state is 16 bits wide, so that the registers of a trace hold about
+ * A generator with a fixed seed picks the next instruction and its operands, so that no pattern repeats
+ * within 65,535 exits and two runs are alike. Its state is 16 bits wide, so that the registers of a trace hold about
  * as much that is new in an exit as those of ordinary code. vCPU n is seeded with n + 1.
  *
  * Exits: CPUID, VMCALL, I/O instruction, EPT violation (local APIC), RDMSR; with several vCPUs preemption

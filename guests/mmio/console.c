@@ -65,7 +65,7 @@ static void test_read_modify_write(void)
 	asm volatile("orb %%al, (%1)" : : "a"(a), "D"(console) : "memory", "cc"); /* reads give 0 */
 	asm volatile("addb $'V', (%0)" : : "D"(console) : "memory", "cc");
 	asm volatile("xorb $'W', (%0)" : : "D"(console) : "memory", "cc");
-	asm volatile("andb $0x7f, 4(%0)" : : "D"(console) : "memory", "cc"); /* not printed: it writes a NUL */
+	asm volatile("andb $0x7f, 4(%0)" : : "D"(console) : "memory", "cc"); /* unseen: it is NUL */
 	a = 'X';
 	asm volatile("xchgb %%al, (%1)" : "+a"(a) : "D"(console) : "memory");
 	test_equal("AL after XCHG with the console", a, 0);

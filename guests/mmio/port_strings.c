@@ -75,7 +75,7 @@ static void test_wide(void)
 	test_equal("RDI after it", at, (uint64_t)&got[3]);
 }
 
-/* Eight bits wide, the UART takes a doubleword as four ports, of which scratch is the last. Bochs' own doesn't. */
+/* Eight bits wide, the UART takes a doubleword as four ports: scratch is the last. (Bochs' own doesn't.) */
 static void test_four_ports(void)
 {
 	static const uint32_t out = 0x55001122;
