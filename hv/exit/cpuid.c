@@ -75,7 +75,7 @@ uint32_t cpuid_xsave_size(const struct vm_config *config, uint64_t components, b
 }
 
 /* Bits that CPUID takes from the processor's state (SDM, "CPUID"): the registers hold the row already. */
-static void adjust(struct vcpu *v, const struct vm *vm, uint32_t leaf, uint32_t subleaf)
+static __attribute__((noinline)) void adjust(struct vcpu *v, const struct vm *vm, uint32_t leaf, uint32_t subleaf)
 {
 	const struct vm_cpu *cpu = &vm->cpu[v->index];
 
@@ -121,17 +121,26 @@ static __attribute__((noinline)) enum exit_action cpuid_missing(struct vcpu *v, 
 	return ACTION_RETIRE;
 }
 
+/* Not the leaf's first row. */
+static __attribute__((noinline)) enum exit_action cpuid_subleaf(struct vcpu *v, struct vm *vm, uint32_t leaf, uint32_t subleaf)
+{
+	const struct vm_cpuid *row = cpuid_find(&vm->config, leaf, subleaf);
+
+	if (!row)
+		return cpuid_missing(v, &vm->config, leaf, subleaf);
+	gpr_write_quad(v, row->eax, row->ecx, row->edx, row->ebx);
+	adjust(v, vm, leaf, subleaf);
+	return ACTION_RETIRE;
+}
+
 enum exit_action exit_cpuid(struct vcpu *v, struct vm *vm, struct world *w)
 {
 	uint32_t leaf = v->gpr[GPR_RAX], subleaf = v->gpr[GPR_RCX];
 	const struct vm_cpuid *row = first_row(&vm->config, leaf);
 
 	(void)w;
-	if (!row || !is_row(row, leaf, subleaf)) {
-		row = cpuid_find(&vm->config, leaf, subleaf);
-		if (!row)
-			return cpuid_missing(v, &vm->config, leaf, subleaf);
-	}
+	if (__builtin_expect(!row || !is_row(row, leaf, subleaf), 0))
+		return cpuid_subleaf(v, vm, leaf, subleaf);
 	gpr_write_quad(v, row->eax, row->ecx, row->edx, row->ebx);
 	if (leaf < 32 && DYNAMIC_LEAVES >> leaf & 1)
 		adjust(v, vm, leaf, subleaf);
