@@ -66,6 +66,7 @@ void encoder_open(struct encoder *e, uint8_t *raw, uint32_t cap, const struct vc
 	e->last_vcpu = 0;
 	e->last_tsc = 0;
 	e->time_count = 0;
+	e->timer_cap = vm_preemption_timer(&vm->config, TIME_NONE, 0);
 	for (unsigned i = 0; i < vm->config.cpu_count; i++)
 		p = put_base(p, &cpus[i], e->supported, e->entry_tsc[i]);
 	p = put_vm(p, vm);
@@ -105,19 +106,6 @@ bool encoder_close(struct encoder *e, uint64_t session, struct frame_header *out
 }
 
 /* ---- crossings ---- */
-
-void encoder_begin(struct encoder *e, const struct vcpu *v, enum step_kind kind)
-{
-	e->kind = kind;
-	e->key_rip = v->vmcs[VMCS_GUEST_RIP];
-	e->previous_wake_at = v->wake_at;
-	e->previous_deadline = v->deadline;
-	e->crossing_count = 0;
-	e->item_count = 0;
-	e->cross_size = 0;
-	e->known_count = 0;
-	e->insn_len = 0;
-}
 
 void encoder_crossing(struct encoder *e, enum crossing_kind kind, uint64_t addr, uint32_t size, uint64_t value,
 		      const void *bytes)
@@ -191,32 +179,6 @@ void encoder_mem_write(struct encoder *e, uint64_t gpa, const void *bytes, uint3
 {
 	encoder_crossing(e, CROSSING_MEM_WRITE, gpa, len, 0, bytes);
 	remember(e, gpa, len);
-}
-
-/* ---- instruction bytes ---- */
-
-static unsigned seen_index(const struct vcpu *v)
-{
-	return memo_index(v->vmcs[VMCS_GUEST_RIP], v->vmcs[VMCS_GUEST_CR3] >> 12) & (SEEN_ENTRIES - 1);
-}
-
-bool encoder_wants_insn(const struct encoder *e, const struct vcpu *v)
-{
-	unsigned i = seen_index(v);
-
-	return e->seen[i].generation != e->generation || e->seen[i].rip != v->vmcs[VMCS_GUEST_RIP] ||
-	       e->seen[i].cr3 != v->vmcs[VMCS_GUEST_CR3];
-}
-
-void encoder_note_insn(struct encoder *e, const struct vcpu *v, const uint8_t *bytes, unsigned len)
-{
-	unsigned i = seen_index(v);
-
-	e->seen[i].generation = e->generation;
-	e->seen[i].rip = v->vmcs[VMCS_GUEST_RIP];
-	e->seen[i].cr3 = v->vmcs[VMCS_GUEST_CR3];
-	e->insn_len = (uint8_t)(len < STEP_INSN_MAX ? len : STEP_INSN_MAX);
-	memcpy(e->insn, bytes, e->insn_len);
 }
 
 /* ---- times ---- */
@@ -300,8 +262,31 @@ static inline struct effects_echo *effects_echo(struct encoder *e, unsigned inde
 		m->item_count = NOTHING;
 		m->time = 0;
 		m->notes[0] = m->notes[1] = m->notes[2] = 0;
+		m->plain = false;
+		m->insn_rip = m->insn_cr3 = ~UINT64_C(0);	/* no canonical RIP is that */
 	}
 	return m;
+}
+
+/* ---- instruction bytes ---- */
+
+bool encoder_loaded(struct encoder *e, const struct vcpu *v)
+{
+	uint64_t rip = v->vmcs[VMCS_GUEST_RIP];
+	struct effects_echo *m = effects_echo(e, memo_index(rip, v->vmcs[VMCS_EXIT_REASON] & EXIT_REASON_BASIC));
+
+	e->echo = m;
+	if (__builtin_expect(m->insn_rip == rip && m->insn_cr3 == v->vmcs[VMCS_GUEST_CR3], 1))
+		return false;
+	m->insn_rip = rip;
+	m->insn_cr3 = v->vmcs[VMCS_GUEST_CR3];
+	return true;
+}
+
+void encoder_note_insn(struct encoder *e, const uint8_t *bytes, unsigned len)
+{
+	e->insn_len = (uint8_t)(len < STEP_INSN_MAX ? len : STEP_INSN_MAX);
+	memcpy(e->insn, bytes, e->insn_len);
 }
 
 static __attribute__((noinline, cold)) uint8_t *put_snapshot(struct encoder *e, struct snapshot_echo *m, uint8_t *p)
@@ -341,8 +326,24 @@ static inline struct item *add_dirty(struct item *to, const struct vcpu *v, unsi
 	return to;
 }
 
+/* A dirty register. */
+static inline struct item *add_register(struct item *to, const struct vcpu *v, enum gpr reg)
+{
+	uint64_t delta = v->gpr[reg] - v->gpr_before[reg];
+
+	if (delta)
+		*to++ = (struct item){ ITEM_GPR + reg, delta };
+	return to;
+}
+
 static inline struct item *add_registers(struct item *to, const struct vcpu *v)
 {
+	if (__builtin_expect(v->gpr_dirty == 0xf, 1)) {	/* RAX, RCX, RDX, RBX: CPUID */
+		to = add_register(to, v, GPR_RAX);
+		to = add_register(to, v, GPR_RCX);
+		to = add_register(to, v, GPR_RDX);
+		return add_register(to, v, GPR_RBX);
+	}
 	for (uint32_t set = v->gpr_dirty; set; set &= set - 1) {
 		unsigned reg = (unsigned)__builtin_ctz(set);
 
@@ -403,6 +404,7 @@ static __attribute__((noinline, cold)) uint8_t *put_effects(struct encoder *e, s
 	p = put_items(p + e->cross_size, e->effects, count);
 	p = put_checks(p, vm);
 	m->item_count = NOTHING;
+	m->plain = false;
 	if (p - start <= MEMO_BYTES && count <= ECHO_ITEMS && vm->touched < 1u << 8) {
 		m->item_count = count;
 		m->head = head;
@@ -474,7 +476,7 @@ void encoder_end_exit(struct encoder *e, struct vcpu *v, struct vm *vm, enum exi
 	unsigned head = STEP_EXIT, reason = v->vmcs[VMCS_EXIT_REASON] & EXIT_REASON_BASIC;
 	uint64_t rip = slot_before(v, VMCS_GUEST_RIP), blocking = slot_before(v, VMCS_GUEST_INTERRUPTIBILITY);
 	struct snapshot_echo *snapshot = snapshot_echo(e, memo_index(e->key_rip, 0));
-	struct effects_echo *m = effects_echo(e, memo_index(rip, reason));
+	struct effects_echo *m = e->echo;
 	uint64_t effects = effects_head(e, action);
 	uint8_t *p = begin_record(e, v, &head);
 	struct item *end = e->effects;
@@ -512,26 +514,35 @@ void encoder_end_exit(struct encoder *e, struct vcpu *v, struct vm *vm, enum exi
 	count_exit(e, reason);
 }
 
-static inline bool same_entry(const struct encoder *e, const struct effects_echo *m, uint64_t head, uint64_t wake_at,
-			      uint64_t deadline, uint32_t count, const struct vm *vm)
+static inline bool same_entry(const struct encoder *e, const struct effects_echo *m, uint64_t head, const uint64_t waits[2],
+			      uint32_t count, const struct vm *vm)
 {
-	return m->item_count == count && m->head == head && m->waits[0] == wake_at && m->waits[1] == deadline &&
+	return m->item_count == count && m->head == head && m->waits[0] == waits[0] && m->waits[1] == waits[1] &&
 	       same_checks(m, vm) && same_items(m->items, e->effects, count) && same_crossings(e, m);
 }
 
-void encoder_end_entry(struct encoder *e, struct vcpu *v, struct vm *vm)
+/* Nothing but time passed, and the timer stands at its cap, as it did: the entry step of most exits. */
+static inline bool plain_entry(const struct encoder *e, const struct vcpu *v, const struct vm *vm)
 {
-	unsigned head = STEP_ENTRY;
+	uint64_t changes = v->dirty[0] | v->dirty[1] | v->dirty[2] | v->gpr_dirty | vm->touched | e->crossing_count |
+			   e->item_count | v->entry | (v->wake_at ^ e->previous_wake_at) | ~v->deadline |
+			   ~e->previous_deadline | (v->vmcs[VMCS_PREEMPTION_TIMER_VALUE] ^ e->timer_cap);
+
+	_Static_assert(ENTRY_ENTER == 0 && ~TIME_NONE == 0, "what is plain is 0");
+	return changes == 0;
+}
+
+static __attribute__((noinline)) uint8_t *end_entry_effects(struct encoder *e, struct effects_echo *m, struct vcpu *v,
+							     struct vm *vm, uint8_t *p, unsigned *head)
+{
 	uint64_t timer = slot_before(v, VMCS_PREEMPTION_TIMER_VALUE), effects = effects_head(e, v->entry);
-	uint64_t wake_at = v->wake_at - e->previous_wake_at, deadline = v->deadline - e->previous_deadline;
-	struct effects_echo *m = effects_echo(e, memo_index(e->key_rip, MEMO_SALT_ENTRY));
-	uint8_t *p = begin_record(e, v, &head);
+	uint64_t waits[2] = { v->wake_at - e->previous_wake_at, v->deadline - e->previous_deadline };
 	struct item *end = e->effects;
 	uint32_t count;
+	bool plain;
 
-	head |= end_time(e, v, &m->time);
-	if (__builtin_expect(e->item_count, 0)) {
-		head |= RECORD_SNAPSHOT;
+	if (e->item_count) {
+		*head |= RECORD_SNAPSHOT;
 		p = put_items(p, e->items, e->item_count);
 	}
 	if (v->entry == ENTRY_ENTER)
@@ -542,11 +553,25 @@ void encoder_end_entry(struct encoder *e, struct vcpu *v, struct vm *vm)
 	end = add_dirty(end, v, 2, ENTRY_PREDICTS(2));
 	end = add_registers(end, v);
 	count = (uint32_t)(end - e->effects);
-	if (__builtin_expect(!same_entry(e, m, effects, wake_at, deadline, count, vm), 0)) {
-		head |= RECORD_EFFECTS;
-		p = put_effects(e, m, effects, (const uint64_t[2]){ wake_at, deadline }, count, vm, p);
+	if (!same_entry(e, m, effects, waits, count, vm)) {
+		*head |= RECORD_EFFECTS;
+		plain = plain_entry(e, v, vm);
+		p = put_effects(e, m, effects, waits, count, vm, p);
+		m->plain = plain;
 	}
 	vm->touched = 0;
+	return p;
+}
+
+void encoder_end_entry(struct encoder *e, struct vcpu *v, struct vm *vm)
+{
+	unsigned head = STEP_ENTRY;
+	struct effects_echo *m = effects_echo(e, memo_index(e->key_rip, MEMO_SALT_ENTRY));
+	uint8_t *p = begin_record(e, v, &head);
+
+	head |= end_time(e, v, &m->time);
+	if (__builtin_expect(!(m->plain && plain_entry(e, v, vm)), 0))
+		p = end_entry_effects(e, m, v, vm, p, &head);
 	end_record(e, v, head, p);
 	e->entry_tsc[v->index] = v->tsc;
 }

@@ -4,8 +4,8 @@
  * Order of calls, for one step:
  *	encoder_begin(e, v, kind)			before anything is loaded; v->tsc is the step's time
  *	encoder_item(e, code, delta)			for each loaded slot and register that isn't what it was
+ *	encoder_loaded(e, v)				exits, before the handler; if true, encoder_note_insn() may follow
  *	encoder_crossing / encoder_mem_read …		as the handler runs
- *	encoder_note_insn()				optional, when encoder_wants_insn()
  *	encoder_end_exit / encoder_end_entry		appends the record
  * At the end of a step, when encoder_full() (or a second passed, or a stop): encoder_close(), compress, send,
  * and encoder_open() before the next step. No allocation; all memory is in struct encoder.
@@ -24,7 +24,6 @@ _Static_assert(FRAME_RAW_CAP <= FRAME_RAW_MAX, "no frame is refused for its size
 #define MEMO_BITS	9
 #define MEMO_ENTRIES	(1u << MEMO_BITS) /* per table */
 #define MEMO_BYTES	48		/* longer sections aren't remembered */
-#define SEEN_ENTRIES	1024
 
 /* The entry of a memo table: both sides of the codec find it by the same two values. */
 static inline unsigned memo_index(uint64_t rip, uint64_t salt)
@@ -57,9 +56,11 @@ struct effects_echo {			/* 512 bytes */
 	uint64_t head;			/* action or result, and counts: see end_effects() */
 	uint64_t waits[2];		/* entry steps: differences of wake_at and deadline */
 	uint64_t checks[2];		/* which devices, check bytes */
+	uint64_t insn_rip, insn_cr3;	/* exits: whose instruction bytes are in the frame */
+	bool plain;			/* entry steps: the section says that nothing but time passed */
 	uint8_t crossings[MEMO_BYTES];
 	struct item items[ECHO_ITEMS];
-	uint64_t unused[20];
+	uint64_t unused[17];
 };
 _Static_assert(sizeof(struct snapshot_echo) == 256 && sizeof(struct effects_echo) == 512, "an echo is found by a shift");
 
@@ -73,6 +74,7 @@ struct encoder {
 	uint32_t generation;
 	uint32_t last_vcpu;
 	uint32_t time_count;
+	uint64_t timer_cap;		/* the preemption timer's value when nothing is due */
 	uint64_t last_tsc;
 	struct frame_header header;	/* ranges and sets so far */
 	/* counters over all frames */
@@ -82,6 +84,7 @@ struct encoder {
 	enum step_kind kind;
 	uint64_t key_rip;		/* RIP at the end of the vCPU's last step */
 	uint64_t previous_wake_at, previous_deadline;
+	struct effects_echo *echo;	/* of the exit in hand, once it is loaded */
 	uint32_t item_count;		/* what the load found changed */
 	uint32_t crossing_count, cross_size, known_count;
 	uint8_t insn_len, insn[STEP_INSN_MAX];
@@ -91,7 +94,6 @@ struct encoder {
 	struct { uint64_t gpa; uint32_t len; } known[STEP_CROSSINGS]; /* guest memory read or written in this step */
 	/* over steps */
 	uint64_t entry_tsc[VM_MAX_CPUS];/* time of each vCPU's last entry step */
-	struct { uint64_t rip, cr3, generation; } seen[SEEN_ENTRIES]; /* whose instruction is in the frame */
 	uint64_t times[TIMES_MAX];	/* the frame's column of times, see FORMAT.md */
 	struct snapshot_echo snapshots[MEMO_ENTRIES];
 	struct effects_echo effects_echoes[MEMO_ENTRIES];
@@ -106,7 +108,18 @@ static inline struct item *encoder_items(struct encoder *e)
 /* Start a frame: the keyframe is the cpus' state and `vm` as they stand. `raw` holds FRAME_RAW_CAP bytes. */
 void encoder_open(struct encoder *e, uint8_t *raw, uint32_t cap, const struct vcpu *cpus, const struct vm *vm);
 
-void encoder_begin(struct encoder *e, const struct vcpu *v, enum step_kind kind);
+static inline void encoder_begin(struct encoder *e, const struct vcpu *v, enum step_kind kind)
+{
+	e->kind = kind;
+	e->key_rip = v->vmcs[VMCS_GUEST_RIP];
+	e->previous_wake_at = v->wake_at;
+	e->previous_deadline = v->deadline;
+	e->item_count = 0;
+	e->crossing_count = 0;
+	e->cross_size = 0;
+	e->known_count = 0;
+	e->insn_len = 0;
+}
 
 /* v->vmcs[slot] or v->gpr[] went from `before` to `after` outside a handler (the load). Metal calls it only if they differ (level touched: for each slot loaded). */
 static inline void encoder_item(struct encoder *e, unsigned code, uint64_t before, uint64_t after)
@@ -121,10 +134,12 @@ void encoder_mem_read(struct encoder *e, uint64_t gpa, const void *bytes, uint32
 /* MEM_WRITE, and remembers that these bytes are known. */
 void encoder_mem_write(struct encoder *e, uint64_t gpa, const void *bytes, uint32_t len);
 
-/* Whether (CR3, RIP) of this exit is new in the frame, so that the tracer should fetch the instruction. After the load. */
-bool encoder_wants_insn(const struct encoder *e, const struct vcpu *v);
-/* len 0: they can't be fetched; it isn't asked again in this frame. */
-void encoder_note_insn(struct encoder *e, const struct vcpu *v, const uint8_t *bytes, unsigned len);
+/*
+ * Exits: after the load, before the handler. Whether (CR3, RIP) is new in the frame, so that the tracer should fetch the
+ * instruction and tell it by encoder_note_insn(); len 0: it can't be fetched, and isn't asked for again.
+ */
+bool encoder_loaded(struct encoder *e, const struct vcpu *v);
+void encoder_note_insn(struct encoder *e, const uint8_t *bytes, unsigned len);
 
 /*
  * Append the record. Effects are v's dirty slots and registers; check bytes, those of vm->touched, which is cleared.

@@ -58,5 +58,5 @@ void guest_code_note(struct vmx_cpu *c)
 		if (len && len < sizeof(bytes))
 			len += fetch(c, linear + len, bytes + len, sizeof(bytes) - len);
 	}
-	encoder_note_insn(&c->vmx->tracer.encoder, c->v, bytes, len);
+	encoder_note_insn(&c->vmx->tracer.encoder, bytes, len);
 }

@@ -19,8 +19,9 @@
 #define REQUEST_EXITS		64u	/* looked for once in so many exits, and at each preemption-timer exit */
 
 /* A new frame: each vCPU's first exit in it is read whole. */
-static __attribute__((noinline, cold)) void frame_opened(struct vmx *x)
+static __attribute__((noinline, cold)) void open_frame(struct vmx *x, const struct vcpu *v)
 {
+	tracer_open(&x->tracer, x, v);
 	for (unsigned i = 0; i < x->vm.config.cpu_count; i++)
 		x->cpu[i].exit_due |= DUE_WHOLE;
 }
@@ -28,10 +29,10 @@ static __attribute__((noinline, cold)) void frame_opened(struct vmx *x)
 /*
  * It isn't entered now: what the step wrote is kept for when it is, and the tracer's time for it ends here.
  */
-static __attribute__((noinline, cold)) void wait(struct vmx_cpu *c, bool traced)
+static __attribute__((noinline, cold)) void wait(struct vmx_cpu *c, enum trace_level level)
 {
 	backend_flush_later(c);
-	if (!traced)
+	if (level == TRACE_OFF)
 		return;
 	tracer_step_done(&c->vmx->tracer, c->v->tsc);
 	c->tracer_cycles += x86_rdtsc() - c->tracer_since;
@@ -39,24 +40,25 @@ static __attribute__((noinline, cold)) void wait(struct vmx_cpu *c, bool traced)
 
 /* ---- Entry steps ---- */
 
-static inline HOT enum entry_result entry_step(struct vmx_cpu *c, uint64_t now, bool traced)
+static inline HOT enum entry_result entry_step(struct vmx_cpu *c, uint64_t now, enum trace_level level)
 {
 	struct vmx *x = c->vmx;
 	enum entry_result result;
 
 	vcpu_begin_step(c->v, now);
-	if (!traced) {
+	if (level == TRACE_OFF) {
 		result = vcpu_prepare_entry(c->v, &x->vm, &x->world);
 	} else {
-		if (tracer_begin(&x->tracer, x, c->v, STEP_ENTRY))
-			frame_opened(x);
+		if (__builtin_expect(!x->tracer.encoder.open, 0))
+			open_frame(x, c->v);
+		tracer_begin(&x->tracer, c->v, STEP_ENTRY);
 		result = vcpu_prepare_entry(c->v, &x->vm, &x->world);
 		c->tracer_since = x86_rdtsc();
 		encoder_end_entry(&x->tracer.encoder, c->v, &x->vm);
 		x->tracer.step = NULL;	/* whether the frame is full, its exit asks, or wait() */
 	}
 	if (__builtin_expect(result != ENTRY_ENTER, 0))
-		wait(c, traced);
+		wait(c, level);
 	return result;
 }
 
@@ -64,7 +66,7 @@ enum entry_result run_entry_step(struct vmx_cpu *c, uint64_t now)
 {
 	c->vmx->running = c;
 	c->step_due = false;
-	return entry_step(c, now, c->vmx->tracer.level != TRACE_OFF);
+	return entry_step(c, now, c->vmx->tracer.level);
 }
 
 /* ---- Exits ---- */
@@ -89,19 +91,26 @@ static inline HOT enum exit_action exit_untraced(struct vmx_cpu *c)
 	return exit_dispatch(c->v, &x->vm, &x->world);
 }
 
-static inline HOT enum exit_action exit_traced(struct vmx_cpu *c)
+/*
+ * No frame can have to be opened here, after registers have changed: the entry step has opened it, or used an
+ * open one, and frames close only after exits and when a vCPU waits.
+ */
+static inline HOT enum exit_action exit_traced(struct vmx_cpu *c, enum trace_level level, struct item *items)
 {
 	struct vmx *x = c->vmx;
 	struct encoder *e = &x->tracer.encoder;
 	enum exit_action action;
 
 	c->tracer_cycles += c->tsc_entry - c->tracer_since;
-	if (tracer_begin(&x->tracer, x, c->v, STEP_EXIT))
-		frame_opened(x);
-	backend_load(c);
-	/* At level touched the walk would ask for fields that no handler asked for. */
-	if (__builtin_expect(encoder_wants_insn(e, c->v), 0) && x->tracer.level == TRACE_FULL)
-		guest_code_note(c);
+	tracer_begin(&x->tracer, c->v, STEP_EXIT);
+	if (level == TRACE_FULL) {
+		backend_load_full(c, items);
+		if (__builtin_expect(encoder_loaded(e, c->v), 0))
+			guest_code_note(c);
+	} else {	/* no notes: the walk would ask for fields that no handler asked for */
+		backend_load_touched(c, items);
+		encoder_loaded(e, c->v);
+	}
 	remember(&x->history, c->v);
 	action = exit_dispatch(c->v, &x->vm, &x->world);
 	c->tracer_since = x86_rdtsc();
@@ -112,12 +121,12 @@ static inline HOT enum exit_action exit_traced(struct vmx_cpu *c)
 	return action;
 }
 
-static inline HOT enum exit_action handle_exit(struct vmx_cpu *c, bool traced)
+static inline HOT enum exit_action handle_exit(struct vmx_cpu *c, enum trace_level level, struct item *items)
 {
 	enum exit_action action;
 
 	vcpu_begin_step(c->v, x86_rdtsc());
-	action = traced ? exit_traced(c) : exit_untraced(c);
+	action = level == TRACE_OFF ? exit_untraced(c) : exit_traced(c, level, items);
 	backend_flush_exit(c);
 	return action;
 }
@@ -178,14 +187,14 @@ static __attribute__((noinline, cold)) struct vmx_cpu *another(struct vmx *x)
 }
 
 /* Who is entered after an exit of `c`; NULL: the VM has stopped. */
-static inline HOT struct vmx_cpu *next(struct vmx *x, struct vmx_cpu *c, bool traced)
+static inline HOT struct vmx_cpu *next(struct vmx *x, struct vmx_cpu *c, enum trace_level level)
 {
 	uint64_t now = x86_rdtsc();
 
-	if (traced)
+	if (level != TRACE_OFF)
 		c->tracer_cycles += now - c->tracer_since;
 	if (__builtin_expect(schedule_goes_on(x, now), 1)) {
-		enum entry_result result = entry_step(c, now, traced);
+		enum entry_result result = entry_step(c, now, level);
 
 		if (__builtin_expect(result == ENTRY_ENTER, 1))
 			return c;
@@ -197,23 +206,31 @@ static inline HOT struct vmx_cpu *next(struct vmx *x, struct vmx_cpu *c, bool tr
 	return another(x);
 }
 
-/* Compiled twice, so that an untraced exit isn't asked over and over whether it is traced. */
-static inline HOT struct vm_stop loop(struct vmx *x, bool traced)
+/* Compiled once for each level, so that no exit is asked over and over how it is traced. */
+static inline HOT struct vm_stop loop(struct vmx *x, enum trace_level level)
 {
 	struct vmx_cpu *c = another(x);
 
 	while (c) {
-		backend_enter(c, traced);
-		if (handle_exit(c, traced) == ACTION_STOP)
+		struct item *items = backend_enter(c, level != TRACE_OFF);
+
+		if (handle_exit(c, level, items) == ACTION_STOP)
 			break;
 		if (housekeeping(x, c->v))
 			return (struct vm_stop){ .kind = STOP_STOPPED };
-		c = next(x, c, traced);
+		c = next(x, c, level);
 	}
 	return x->vm.stop;
 }
 
 struct vm_stop run(struct vmx *x)
 {
-	return x->tracer.level == TRACE_OFF ? loop(x, false) : loop(x, true);
+	switch (x->tracer.level) {
+	case TRACE_FULL:
+		return loop(x, TRACE_FULL);
+	case TRACE_TOUCHED:
+		return loop(x, TRACE_TOUCHED);
+	default:
+		return loop(x, TRACE_OFF);
+	}
 }

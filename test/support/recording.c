@@ -242,8 +242,9 @@ static void load(struct recording *r, struct vcpu *v)
 			slot_set(v->loaded, code);
 	}
 	r->loads = 0;
+	encoder_loaded(&r->encoder, v);
 	if (r->insn_len)
-		encoder_note_insn(&r->encoder, v, r->insn, r->insn_len);
+		encoder_note_insn(&r->encoder, r->insn, r->insn_len);
 	r->insn_len = 0;
 }
 

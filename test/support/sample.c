@@ -89,6 +89,7 @@ static void make_exit(struct maker *m, struct vcpu *v, bool print)
 	load(m, v, VMCS_EXIT_INSTRUCTION_LEN, 1 + random_below(m, 3));
 	if (random_below(m, 4) == 0)
 		load(m, v, VMCS_GUEST_RSP, random_below(m, UINT64_MAX));
+	encoder_loaded(&m->e, v);
 	if (print)
 		encoder_crossing(&m->e, CROSSING_CONSOLE_OUT, 0, m->o->print_size, 0, m->o->print);
 	if (random_below(m, 3) == 0)
@@ -102,7 +103,7 @@ static void make_exit(struct maker *m, struct vcpu *v, bool print)
 		vmcs_write(v, VMCS_GUEST_INTERRUPTIBILITY, v->vmcs[VMCS_GUEST_INTERRUPTIBILITY] & ~UINT64_C(3));
 	}
 	if (random_below(m, 10) == 0)
-		encoder_note_insn(&m->e, v, (const uint8_t *)"\x0f\xa2", 2);
+		encoder_note_insn(&m->e, (const uint8_t *)"\x0f\xa2", 2);
 	encoder_end_exit(&m->e, v, &m->vm, action, v->tsc - 10, 100 + random_below(m, 3), 0);
 }
 

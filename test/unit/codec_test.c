@@ -166,6 +166,7 @@ static void random_exit(struct fixture *f, struct vcpu *v)
 
 	encoder_begin(&f->e, v, STEP_EXIT);
 	random_load(f, v);
+	encoder_loaded(&f->e, v);
 	f->log[n].at = *v;
 	random_handler(f, v);
 	if (action == ACTION_RETIRE && random_below(10)) {
@@ -174,7 +175,7 @@ static void random_exit(struct fixture *f, struct vcpu *v)
 	}
 	if (random_below(20) == 0) {
 		f->log[n].insn_len = 3;
-		encoder_note_insn(&f->e, v, (const uint8_t *)"\x0f\xa2\x90", 3);
+		encoder_note_insn(&f->e, (const uint8_t *)"\x0f\xa2\x90", 3);
 	}
 	f->log[n].action = action;
 	f->log[n].handler_cycles = 100 + random_below(2);
@@ -387,6 +388,7 @@ static void memory_is_recorded_once(void **state)
 	encoder_open(&f.e, f.raw, RAW_CAP, f.cpu, &f.vm);
 	vcpu_begin_step(v, 1000);
 	encoder_begin(&f.e, v, STEP_EXIT);
+	encoder_loaded(&f.e, v);
 	encoder_mem_read(&f.e, 0x100, bytes, 8);
 	encoder_mem_read(&f.e, 0x104, bytes, 8);	/* 0x108..0x10b are new */
 	encoder_mem_write(&f.e, 0x110, bytes, 4);
