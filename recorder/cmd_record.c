@@ -20,6 +20,7 @@
 #include "recorder/record.h"
 
 #define HYPERVISOR_MIB	128		/* of the machine's memory beside the guest's */
+#define MEMORY_MAX	(UINT64_C(3056) << 20)	/* with the hypervisor below the MMIO at 3 GiB */
 #define RTC_DEFAULT	1767225600	/* 2026-01-01 00:00:00 UTC */
 
 static struct {
@@ -129,8 +130,8 @@ static int check_options(uint64_t *rtc)
 		return command_usage("record", "-o - needs --console FILE (and no --json): stdout is the trace's then");
 	if (option.json && !option.console)
 		return command_usage("record", "--json needs --console FILE: stdout is the guest's console otherwise");
-	if (option.memory % (2u << 20) || option.memory < 2u << 20)
-		return command_usage("record", "--mem: expected a multiple of 2M");
+	if (option.memory % (2u << 20) || option.memory < 2u << 20 || option.memory > MEMORY_MAX)
+		return command_usage("record", "--mem: expected a multiple of 2M up to 3056M");
 	if (option.rtc && !parse_rtc(option.rtc, rtc))
 		return command_usage("record", "--rtc %s: expected 2026-01-01T00:00:00 or seconds since 1970", option.rtc);
 	return EXIT_OK;
@@ -197,8 +198,10 @@ static int report_end(struct recording *r)
 	command_fail(0, "the machine ended before the guest did:");
 	machine_explain(&r->machine);
 	verdict_print_report(&r->verdict);
-	return command_fail(EXIT_CANNOT, "what was received is in the trace; --keep DIR keeps the machine's files, --cpu names "
-			    "another model%s", r->machine.kind == MACHINE_BOCHS ? " (bochs --help cpu)" : "");
+	return command_fail(EXIT_CANNOT, "%s; --keep DIR keeps the machine's files, --cpu names "
+			    "another model%s",
+			    writer_state(r->writer)->written ? "what was received is in the trace" : "nothing was received",
+			    r->machine.kind == MACHINE_BOCHS ? " (bochs --help cpu)" : "");
 }
 
 static int report(struct recording *r)
@@ -217,7 +220,7 @@ static int report(struct recording *r)
 	if (s->damages)
 		command_fail(0, "%" PRIu64 " bytes of the stream were no whole frame and are left out, first at stream byte %s",
 			     s->lost_bytes, s->first_damage);
-	if (option.trace == 2 || (v->known && v->kind == STOP_HOST_ERROR))
+	if (option.trace == 2 || (!s->written && status))
 		return status;
 	if (!s->closed)
 		command_fail(0, "%s: truncated: no closing frame came; 'vexit verify' says what is there", option.output);
@@ -247,6 +250,8 @@ static int record(struct recording *r, const struct machine_config *c)
 
 	if (!machine_choose(&r->machine, c->kind) || !build_image(&r->machine))
 		return record_interrupts() ? EXIT_INTERRUPT : EXIT_CANNOT;
+	if (record_interrupts())
+		return EXIT_INTERRUPT;
 	if (!open_console(r) || !(r->writer = writer_open(path, option.force || !option.output)))
 		return EXIT_CANNOT;
 	if (!machine_start(&r->machine, c))

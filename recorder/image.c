@@ -4,6 +4,7 @@
  * Called by record. Making one takes a second, so that they are cached by their contents; the session id is written into a
  * copy, over a placeholder of the same length: the instructions that a recording takes don't depend on it.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -12,6 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "recorder/command.h"
@@ -20,6 +22,7 @@
 
 #define PLACEHOLDER "/boot/vexit.elf session=00000000000000000000"
 #define GRUB_MODULES "normal multiboot2 iso9660 biosdisk"
+#define CACHE_SECONDS (14 * 24 * 3600)
 #define IMAGE_FORMAT "1 " GRUB_MODULES	/* part of the cache's key */
 
 const char *image_directory(void)
@@ -120,7 +123,7 @@ static char *grub_config(const struct image_config *c)
 /* Run grub-mkrescue on TREE; its output goes to LOG and is shown when it fails. */
 static bool run_mkrescue(const char *tree, const char *iso, const char *log)
 {
-	pid_t pid = fork();
+	pid_t pid = fork(), ended;
 	int status, c;
 	FILE *f;
 
@@ -136,7 +139,10 @@ static bool run_mkrescue(const char *tree, const char *iso, const char *log)
 		       "--modules=", "--locales=", "--fonts=", "--themes=", "-o", iso, tree, (char *)NULL);
 		_exit(127);
 	}
-	if (pid < 0 || waitpid(pid, &status, 0) != pid) {
+	do
+		ended = pid < 0 ? -1 : waitpid(pid, &status, 0);
+	while (pid > 0 && ended < 0 && errno == EINTR);
+	if (ended < 0) {
 		command_fail(0, "grub-mkrescue: %s", strerror(errno));
 		return false;
 	}
@@ -183,6 +189,43 @@ static bool make_iso(const struct part *parts, unsigned count, const char *direc
 	return run_mkrescue(path, iso, log);
 }
 
+/* Media that nobody has made anew for a while. */
+static void prune_cache(const char *directory)
+{
+	DIR *d = opendir(directory);
+	time_t oldest = time(NULL) - CACHE_SECONDS;
+	struct dirent *e;
+
+	while (d && (e = readdir(d))) {
+		char path[2 * PATH_MAX];
+		struct stat st;
+
+		snprintf(path, sizeof(path), "%s/%s", directory, e->d_name);
+		if (strstr(e->d_name, ".iso") && !lstat(path, &st) && S_ISREG(st.st_mode) && st.st_mtime < oldest)
+			unlink(path);
+	}
+	if (d)
+		closedir(d);
+}
+
+/* Into the cache, under another name first: recorders may run side by side. A cache that can't be written is no error. */
+static void store_in_cache(const char *cached, const uint8_t *iso, size_t size)
+{
+	char path[PATH_MAX + 64];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s.%d", cached, (int)getpid());
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return;
+	if (write(fd, iso, size) != (ssize_t)size || rename(path, cached))
+		unlink(path);
+	close(fd);
+	snprintf(path, sizeof(path), "%s", cached);
+	*strrchr(path, '/') = '\0';
+	prune_cache(path);
+}
+
 /* The cache's file for these parts, in `path`. Without a cache directory: false. */
 static bool cache_path(const struct part *parts, unsigned count, char *path, size_t size)
 {
@@ -227,7 +270,7 @@ static bool store_with_session(uint8_t *iso, size_t size, uint64_t session, cons
 
 bool image_build(const struct image_config *c, const char *directory)
 {
-	char cached[PATH_MAX], fresh[PATH_MAX + 64], temporary[PATH_MAX + 64];
+	char cached[PATH_MAX], fresh[PATH_MAX + 64];
 	struct part parts[4] = { { .name = "grub/grub.cfg" }, { .name = "vexit.elf" }, { .name = "guest" } };
 	unsigned count = c->initrd ? 4 : 3;
 	uint8_t *iso = NULL;
@@ -247,14 +290,7 @@ bool image_build(const struct image_config *c, const char *directory)
 	if (cache && !access(cached, R_OK)) {
 		iso = load(cached, &size);
 	} else if (make_iso(parts, count, directory, fresh) && (iso = load(fresh, &size)) && cache) {
-		/* Under another name first: recorders may run side by side. A cache that can't be written is no error. */
-		snprintf(temporary, sizeof(temporary), "%.*s.%d", PATH_MAX - 16, cached, (int)getpid());
-		int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-
-		if (fd >= 0 && (write(fd, iso, size) != (ssize_t)size || rename(temporary, cached)))
-			unlink(temporary);
-		if (fd >= 0)
-			close(fd);
+		store_in_cache(cached, iso, size);
 	}
 	ok = iso && store_with_session(iso, size, c->session, directory);
 out:

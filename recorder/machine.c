@@ -23,6 +23,8 @@
 #include "recorder/machine.h"
 
 #define STOP_BYTE 0x03
+#define EVENTS_MAX (8 << 20)	/* bytes on the disk of what an emulator logs */
+#define EVENTS_KEPT (1 << 20)	/* … of which the end is left */
 #define DIRECTORY_PREFIX "vexit-run-"
 
 static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
@@ -242,6 +244,21 @@ void machine_ask_stop(struct machine *m)
 		return;		/* it ends by being killed */
 }
 
+void machine_trim_log(const struct machine *m)
+{
+	char path[PATH_MAX + 32];
+	struct stat st;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/" MACHINE_EVENTS, m->directory);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	if (!fstat(fd, &st) && st.st_blocks > EVENTS_MAX / 512)
+		fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, st.st_size - EVENTS_KEPT);
+	close(fd);
+}
+
 /* Lines with a panic, a refused VM entry or an error of the emulator; how it powers off isn't one. */
 static bool matters(const char *line)
 {
@@ -264,6 +281,8 @@ static unsigned explain_file(const struct machine *m, const char *name, unsigned
 
 	snprintf(path, sizeof(path), "%s/%s", m->directory, name);
 	f = fopen(path, "r");
+	if (f && fseek(f, -EVENTS_KEPT, SEEK_END))
+		rewind(f);
 	while (f && fgets(line, sizeof(line), f))
 		if (matters(line))
 			memcpy(last[count++ % most], line, sizeof(line));

@@ -58,6 +58,8 @@ void machine_kill(struct machine *m);
 size_t machine_read_log(struct machine *m, char *bytes, size_t size);
 /* Ask the hypervisor for a stop. */
 void machine_ask_stop(struct machine *m);
+/* Give back the disk of what the emulator has logged, but for the end. */
+void machine_trim_log(const struct machine *m);
 /* Lines of the emulator's own output that say why it ended, to stderr. */
 void machine_explain(const struct machine *m);
 

@@ -152,6 +152,7 @@ static void check_space(struct recording *r, struct times *t, int64_t now)
 	if (now - t->space < SPACE_EVERY_MS)
 		return;
 	t->space = now;
+	machine_trim_log(&r->machine);
 	if (!statvfs(r->machine.directory, &fs) && (uint64_t)fs.f_bavail * fs.f_frsize < SPACE_LEAST)
 		end_recording(r, RECORD_DISK_FULL);
 }
