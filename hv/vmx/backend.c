@@ -34,15 +34,6 @@ static inline struct item *load_value(struct item *p, uint64_t *base, unsigned c
 	return p;
 }
 
-static inline struct item *load_registers(struct vmx_cpu *c, struct item *p)
-{
-#pragma GCC unroll 17
-	for (unsigned reg = 0; reg < GPR_COUNT; reg++)
-		if (reg != GPR_RSP)
-			p = load_value(p, &c->v->gpr[reg], ITEM_GPR + reg, c->exit_gpr[reg]);
-	return p;
-}
-
 /*
  * Fields that the SDM calls undefined after most exits are read only after the others ("Information for VM
  * Exits Due to Instruction Execution", "Information for VM Exits Due to Vectored Events"; PDPTEs: "Saving
@@ -187,17 +178,21 @@ uint64_t vcpu_load(struct vcpu *v, enum vmcs_slot slot)
 	return value;
 }
 
-void backend_load(struct vmx_cpu *c)
+void backend_load_touched(struct vmx_cpu *c, struct item *p)
 {
 	struct encoder *e = &c->vmx->tracer.encoder;
-	struct item *p;
 
-	if (__builtin_expect(c->vmx->tracer.level != TRACE_FULL, 0))
-		load_touched(c);
-	p = encoder_items(e);
-	if (__builtin_expect(c->vmx->tracer.level == TRACE_FULL, 1))
-		p = load_marked(c, c->v->vmcs, p);
-	p = load_registers(c, p);
+	e->item_count = p - e->items;
+	load_touched(c);
+	if (__builtin_expect(c->exit_due, 0))
+		backend_due(c);
+}
+
+void backend_load_full(struct vmx_cpu *c, struct item *p)
+{
+	struct encoder *e = &c->vmx->tracer.encoder;
+
+	p = load_marked(c, c->v->vmcs, p);
 	e->item_count = p - e->items;
 	if (__builtin_expect(c->exit_due, 0))
 		backend_due(c);

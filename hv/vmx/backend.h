@@ -71,10 +71,11 @@ static inline HOT void backend_load_untraced(struct vmx_cpu *c)
 }
 
 /*
- * After the exit, and after encoder_begin(): fills vcpu->vmcs[] and the general registers as the snapshot
- * level says, and tells the encoder what differs from the base.
+ * After the exit, and after encoder_begin(): fills vcpu->vmcs[] as the snapshot level says, and tells the
+ * encoder what differs from the base, behind what backend_enter() has told it of the general registers.
  */
-void backend_load(struct vmx_cpu *c);
+void backend_load_full(struct vmx_cpu *c, struct item *p);
+void backend_load_touched(struct vmx_cpu *c, struct item *p);
 
 /* Finds the slots that are loaded after each exit below level full. */
 void backend_init(struct vmx *x);
@@ -121,13 +122,13 @@ noreturn void backend_refused(struct vmx_cpu *c, int how);
  * entry.S keeps nothing but RSP. RBP can't be a clobber, so it goes to the stack, where there is no red zone
  * (Makefile).
  */
-static inline HOT int vmx_enter(const uint64_t *gpr, bool launched)
+static inline HOT int vmx_enter(const uint64_t *gpr, bool launched, struct item **items)
 {
 	uint64_t how, in = (uint64_t)gpr, flag = launched;
 
 	__asm__ volatile("pushq %%rbp\n\tcall vmx_enter\n\tpopq %%rbp"
-			 : "=a"(how), "+D"(in), "+S"(flag)
-			 : : "rbx", "rcx", "rdx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "memory", "cc");
+			 : "=a"(how), "=d"(*items), "+D"(in), "+S"(flag)
+			 : : "rbx", "rcx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "memory", "cc");
 	return (int)how;
 }
 
@@ -138,19 +139,22 @@ static inline HOT int vmx_enter(const uint64_t *gpr, bool launched)
 void backend_switch(struct vmx_cpu *c);
 
 /*
- * Enters the guest; returns after its next VM exit. A VMfail is a bug, and a panic. backend_switch() must
- * have come before if another vCPU ran, or stepped, since.
+ * Enters the guest; returns after its next VM exit. A VMfail is a bug, and a panic. backend_switch() must have
+ * come before if another vCPU ran, or stepped, since. The general registers are loaded then; traced, gives
+ * where the encoder's list of what changed ends.
  */
-static inline HOT void backend_enter(struct vmx_cpu *c, bool traced)
+static inline HOT struct item *backend_enter(struct vmx_cpu *c, bool traced)
 {
+	struct item *items;
 	int how;
 
 	backend_flush_entry(c);
 	if (traced)
 		c->tsc_entry = x86_rdtsc();
-	how = vmx_enter(c->v->gpr, c->launched);
+	how = vmx_enter(c->v->gpr, c->launched, &items);
 	if (__builtin_expect(how, 0))
 		backend_refused(c, how);
+	return items;
 }
 
 #endif

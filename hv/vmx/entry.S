@@ -1,17 +1,24 @@
 /*
  * entry.S: into the guest and back.
  *
- * vmx_enter is called by backend.c's inline assembly, which says what it takes and leaves. It loads the
+ * vmx_enter is called by backend.h's inline assembly, which says what it takes and leaves. It loads the
  * general registers in enum gpr's order from RDI and executes VMRESUME, or VMLAUNCH if SIL is 0, with the
- * VMCS current. EAX is 0 after a VM exit, 1 on VMfailInvalid, 2 on VMfailValid; of the other registers only
- * RSP comes back.
+ * VMCS current. EAX is 0 after a VM exit, 1 on VMfailInvalid, 2 on VMfailValid; RDX is the tracer's cursor
+ * (below); of the other registers only RSP comes back.
  *
- * At a VM exit the processor loads HOST_RIP = vmx_exited and HOST_RSP = the end of 16 register slots, so that
- * sixteen pushes save the guest's registers in order; CR2, which no exit saves, goes to the slot behind them.
- * The host's own stack pointer waits at %gs:0, a block of this processor (host.h).
+ * A VM exit goes on at one of two places (HOST_RIP), with RSP in the vCPU's gpr[] (HOST_RSP): it is the one
+ * register that isn't the guest's. The host's own stack pointer waits at %gs:0, a block of this processor
+ * (host.h).
  */
+#define GS_RSP		0
+#define GS_ITEMS	8	/* struct host_block, checked in host.c */
+#define GS_RAX		16
+#define ITEM_GPR	0xe0	/* trace/step.h, checked in host.c */
+#define ITEM_SIZE	16
+#define CR2_SLOT	16
+
 	.text
-	.globl	vmx_enter, vmx_exited
+	.globl	vmx_enter, vmx_exited_plain, vmx_exited_compared
 vmx_enter:
 	movq	%rsp, %gs:0
 	testb	%sil, %sil		/* the moves leave ZF alone */
@@ -41,7 +48,11 @@ vmx_enter:
 	movl	$2, %eax
 3:	ret
 
-vmx_exited:
+/*
+ * Nobody compares: RSP is the end of the sixteen registers' slots, so that sixteen pushes save them in order;
+ * CR2, which no exit saves, goes to the slot behind them.
+ */
+vmx_exited_plain:
 	pushq	%r15
 	pushq	%r14
 	pushq	%r13
@@ -59,8 +70,54 @@ vmx_exited:
 	pushq	%rcx
 	pushq	%rax
 	movq	%cr2, %rax
-	movq	%rax, 0x80(%rsp)
-	movq	%gs:0, %rsp
+	movq	%rax, 8 * CR2_SLOT(%rsp)
+	movq	%gs:GS_RSP, %rsp
+	xorl	%eax, %eax
+	ret
+
+/*
+ * The tracer wants what changed: RSP is gpr[], which holds the base. Most registers are what they were, so they
+ * are compared where they are, and only others are written, with an item (trace/encode.h) each at the cursor
+ * in RAX: its code, and the difference, which makes the base the new value, too.
+ */
+	.macro	compare reg, slot
+	cmpq	\reg, 8 * \slot(%rsp)
+	jne	.Lchanged\slot
+.Lsame\slot:
+	.pushsection .text.entry_changed, "ax"
+.Lchanged\slot:
+	movq	$ITEM_GPR + \slot, (%rax)
+	subq	8 * \slot(%rsp), \reg
+	movq	\reg, 8(%rax)
+	addq	\reg, 8 * \slot(%rsp)
+	addq	$ITEM_SIZE, %rax
+	jmp	.Lsame\slot
+	.popsection
+	.endm
+
+vmx_exited_compared:
+	movq	%rax, %gs:GS_RAX
+	movq	%gs:GS_ITEMS, %rax
+	compare	%rcx, 1
+	compare	%rdx, 2
+	compare	%rbx, 3
+	compare	%rbp, 5
+	compare	%rsi, 6
+	compare	%rdi, 7
+	compare	%r8, 8
+	compare	%r9, 9
+	compare	%r10, 10
+	compare	%r11, 11
+	compare	%r12, 12
+	compare	%r13, 13
+	compare	%r14, 14
+	compare	%r15, 15
+	movq	%gs:GS_RAX, %rcx
+	compare	%rcx, 0
+	movq	%cr2, %rcx
+	compare	%rcx, CR2_SLOT
+	movq	%gs:GS_RSP, %rsp
+	movq	%rax, %rdx
 	xorl	%eax, %eax
 	ret
 

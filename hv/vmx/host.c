@@ -6,6 +6,7 @@
  */
 #include "boot/tables.h"
 #include "boot/x86.h"
+#include "trace/encode.h"
 #include "vmx/host.h"
 
 #define MSR_APIC_BASE		0x1b
@@ -15,12 +16,17 @@
 #define APIC_BASE_ADDRESS	0xfffff000u	/* what lies above 4 GiB we couldn't reach, and it never does */
 #define APIC_EOI		0xb0
 
-static struct {
+static struct host_block {
 	uint64_t rsp;		/* %gs:0, entry.S */
+	struct item *items;
+	uint64_t rax;		/* entry.S needs one register for itself */
 } host;
+_Static_assert(offsetof(struct host_block, items) == 8 && offsetof(struct host_block, rax) == 16, "entry.S");
+_Static_assert(ITEM_GPR == 0xe0 && sizeof(struct item) == 16 && offsetof(struct item, delta) == 8, "entry.S");
 
-void host_init(void)
+void host_init(struct item *items)
 {
+	host.items = items;
 	x86_wrmsr(X86_MSR_GS_BASE, host_gs_base());
 }
 

@@ -4,8 +4,10 @@
 
 #include <stdint.h>
 
-/* Sets GS.base; before the first entry. */
-void host_init(void);
+struct item;
+
+/* Sets GS.base; before the first entry. At each exit entry.S lists what changed from `items` on. */
+void host_init(struct item *items);
 
 /*
  * Ends an external interrupt that a VM exit has acknowledged: it is the host's, nobody waits for it, and

@@ -94,7 +94,7 @@ void vmx_main(const struct boot *boot)
 
 	capability_init(&x->capability, o->vcpus, o->host_random);
 	region_vmxon(&x->capability);
-	host_init();
+	host_init(x->tracer.encoder.items);
 	x->tracer.level = o->trace;
 	x->check_snapshot = o->check_snapshot;
 

@@ -20,7 +20,7 @@
  */
 #define INTERCEPTED	(1u << 1 | 1u << 17)
 
-extern const char vmx_exited[];	/* entry.S */
+extern const char vmx_exited_plain[], vmx_exited_compared[];	/* entry.S */
 
 static bool setup_is_read_only(enum vmcs_slot slot)
 {
@@ -90,12 +90,14 @@ static void setup_host(struct vmx_cpu *c)
 	f[VMCS_HOST_TR_BASE] = tables_tss_base();
 	f[VMCS_HOST_GDTR_BASE] = tables_gdt_base();
 	f[VMCS_HOST_IDTR_BASE] = tables_idt_base();
-	/*
-	 * entry.S pushes the guest's registers from here down: into the vCPU itself when nobody compares
-	 * them, otherwise beside it.
-	 */
-	f[VMCS_HOST_RSP] = (uint64_t)&(c->vmx->tracer.level == TRACE_OFF ? c->v->gpr : c->exit_gpr)[GPR_CR2];
-	f[VMCS_HOST_RIP] = (uint64_t)vmx_exited;
+	/* entry.S: what each of the two wants RSP to be. */
+	if (c->vmx->tracer.level == TRACE_OFF) {
+		f[VMCS_HOST_RSP] = (uint64_t)&c->v->gpr[GPR_CR2];
+		f[VMCS_HOST_RIP] = (uint64_t)vmx_exited_plain;
+	} else {
+		f[VMCS_HOST_RSP] = (uint64_t)c->v->gpr;
+		f[VMCS_HOST_RIP] = (uint64_t)vmx_exited_compared;
+	}
 }
 
 void setup_vmcs(struct vmx_cpu *c, const struct setup *s)

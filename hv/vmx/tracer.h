@@ -33,22 +33,15 @@ struct tracer {
 /* Needs vm.config, the capabilities and the supported fields; sends the first session frame. */
 void tracer_init(struct vmx *x, const struct boot *boot);
 
+/* Opens a frame whose first step is `v`'s, at time v->tsc. */
 void tracer_open(struct tracer *t, const struct vmx *x, const struct vcpu *v);
 
-/*
- * Begins the record of a step of `v`, in a new frame if none is open: then true, and the caller has the
- * vCPUs' next exits read whole. v->tsc is the step's time.
- */
-static inline __attribute__((always_inline)) bool tracer_begin(struct tracer *t, const struct vmx *x,
-							       const struct vcpu *v, enum step_kind kind)
+/* Begins the record of a step of `v` in the open frame. v->tsc is the step's time. */
+static inline __attribute__((always_inline)) void tracer_begin(struct tracer *t, const struct vcpu *v,
+							       enum step_kind kind)
 {
-	bool opens = !t->encoder.open;
-
-	if (__builtin_expect(opens, 0))
-		tracer_open(t, x, v);
 	encoder_begin(&t->encoder, v, kind);
 	t->step = v;
-	return opens;
 }
 
 void tracer_close(struct tracer *t);

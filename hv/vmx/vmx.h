@@ -50,7 +50,6 @@ struct vmx_cpu {
 	uint64_t tracer_cycles_told;	/* of these, what exit records have reported */
 
 	struct switched switched;
-	uint64_t exit_gpr[GPR_COUNT];	/* entry.S saves here when the tracer compares them with the base */
 };
 
 struct scheduler {
