@@ -38,12 +38,14 @@ static void hidden_features(void **state)
 {
 	struct regs r = cpuid(*state, 0, 1, 0);
 
-	assert_int_equal(r.ecx & (1u << 3 | 1u << 5 | 1u << 6 | 1u << 15 | 1u << 21 | 1u << 24 | 1u << 30), 0);
+	assert_int_equal(r.ecx & (1u << 3 | 1u << 5 | 1u << 6 | 1u << 15 | 1u << 21 | 1u << 24 | 1u << 30),
+			 0);
 	assert_true(r.ecx & 1u << 31);			/* there is a hypervisor */
 	assert_int_equal(r.edx & (1u << 7 | 1u << 14 | 1u << 21 | 1u << 22), 0);
 	r = cpuid(*state, 0, 7, 0);
 	assert_int_equal(r.eax, 0);
-	assert_int_equal(r.ebx & (1u << 1 | 1u << 2 | 1u << 4 | 1u << 11 | 1u << 14 | 1u << 18 | 1u << 25), 0);
+	assert_int_equal(r.ebx & (1u << 1 | 1u << 2 | 1u << 4 | 1u << 11 | 1u << 14 | 1u << 18 | 1u << 25),
+			 0);
 	assert_int_equal(r.ecx & (1u << 5 | 1u << 7 | 1u << 16 | 1u << 30), 0);
 	assert_true(r.ebx & 1u << 7 && r.ebx & 1u << 20);	/* SMEP, SMAP */
 	r = cpuid(*state, 0, 0xa, 0);
@@ -69,7 +71,8 @@ static void host_random_is_asked_for(void **state)
 static void features_follow_xcr0(void **state)
 {
 	static const struct host_cpuid host[] = {
-		{ 1, CPUID_ANY_SUBLEAF, 0, 0, UINT32_MAX, UINT32_MAX }, { 7, 0, 0, UINT32_MAX, UINT32_MAX, UINT32_MAX },
+		{ 1, CPUID_ANY_SUBLEAF, 0, 0, UINT32_MAX, UINT32_MAX },
+			{ 7, 0, 0, UINT32_MAX, UINT32_MAX, UINT32_MAX },
 	};
 	struct fake *f = *state;
 	struct regs r;

@@ -1,5 +1,6 @@
 /*
- * Control-register accesses, and XSETBV (SDM, "MOV—Move to/from Control Registers", "CLTS", "LMSW", "XSETBV").
+ * Control-register accesses, and XSETBV (SDM, "MOV—Move to/from Control Registers", "CLTS", "LMSW",
+ * "XSETBV").
  */
 #include "support/fake.h"
 
@@ -7,7 +8,8 @@ enum { TO_CR, FROM_CR, CLTS, LMSW };
 
 static enum exit_action access_cr(struct fake *f, unsigned cr, unsigned type, enum gpr reg, uint16_t source)
 {
-	return fake_exit(f, &f->cpu[0], REASON_CR_ACCESS, cr | type << 4 | (uint64_t)reg << 8 | (uint64_t)source << 16, 3);
+	return fake_exit(f, &f->cpu[0], REASON_CR_ACCESS,
+			 cr | type << 4 | (uint64_t)reg << 8 | (uint64_t)source << 16, 3);
 }
 
 static enum exit_action mov_to(struct fake *f, unsigned cr, uint64_t value)
@@ -100,8 +102,9 @@ static void cr4(void **state)
 {
 	struct fake *f = *state;
 	struct vcpu *v = &f->cpu[0];
+	uint64_t owned = CR4_PAE | CR4_PGE | CR4_OSFXSR | CR4_OSXSAVE | CR4_SMEP;
 
-	assert_int_equal(vmcs_read(v, VMCS_CR4_MASK) & (CR4_PAE | CR4_PGE | CR4_OSFXSR | CR4_OSXSAVE | CR4_SMEP), 0);
+	assert_int_equal(vmcs_read(v, VMCS_CR4_MASK) & owned, 0);
 	assert_int_equal(vmcs_read(v, VMCS_GUEST_CR4), CR4_VMXE);
 	assert_gp(f, 4, CR4_VMXE);
 	assert_gp(f, 4, CR4_MCE);
@@ -221,10 +224,15 @@ static void xsetbv_accepts(void **state)
 	}
 }
 
-/* SDM, "XSETBV": #GP(0) for another XCR, x87 off, AVX without SSE, a part of AVX-512, reserved bits, or CPL > 0. */
+/*
+ * SDM, "XSETBV": #GP(0) for another XCR, x87 off, AVX without SSE, a part of AVX-512, reserved bits, or CPL
+ * > 0.
+ */
 static void xsetbv_refuses(void **state)
 {
-	static const uint64_t values[] = { 0, 2, 5, 0x27, 0xe3, 0x8, 0x10, 1 << 8 | 1, UINT64_C(1) << 63 | 1, 0x20001 };
+	static const uint64_t values[] = {
+		0, 2, 5, 0x27, 0xe3, 0x8, 0x10, 1 << 8 | 1, UINT64_C(1) << 63 | 1, 0x20001,
+	};
 	struct fake *f = *state;
 
 	for (unsigned i = 0; i < sizeof(values) / sizeof(values[0]); i++) {

@@ -1,5 +1,6 @@
 /*
- * Dispatch: bit 31, bounds, what retiring an instruction does, re-injection of interrupted events, double faults.
+ * Dispatch: bit 31, bounds, what retiring an instruction does, re-injection of interrupted events, double
+ * faults.
  */
 #include "support/fake.h"
 
@@ -13,7 +14,8 @@ static void entry_failure_stops(void **state)
 {
 	struct fake *f = *state;
 
-	assert_int_equal(fake_exit(f, bsp(state), REASON_CPUID | EXIT_REASON_ENTRY_FAILURE, 4, 2), ACTION_STOP);
+	assert_int_equal(fake_exit(f, bsp(state), REASON_CPUID | EXIT_REASON_ENTRY_FAILURE, 4, 2),
+			 ACTION_STOP);
 	assert_int_equal(f->vm.stop.kind, STOP_ENTRY_FAILURE);
 	assert_int_equal(f->vm.stop.value, 4);
 }
@@ -30,8 +32,10 @@ static void unknown_reason_stops(void **state)
 /* Every reason of exits.def: the instructions that CPUID hides give #UD (SDM, "Interrupt 6"). */
 static void hidden_instructions_are_undefined(void **state)
 {
-	static const uint8_t reasons[] = { REASON_GETSEC, REASON_RSM, REASON_VMCLEAR, REASON_VMLAUNCH, REASON_VMXON,
-					   REASON_MWAIT, REASON_MONITOR, REASON_INVEPT, REASON_RDRAND, REASON_RDSEED };
+	static const uint8_t reasons[] = {
+		REASON_GETSEC, REASON_RSM, REASON_VMCLEAR, REASON_VMLAUNCH, REASON_VMXON, REASON_MWAIT,
+		REASON_MONITOR, REASON_INVEPT, REASON_RDRAND, REASON_RDSEED,
+	};
 	struct vcpu *v = bsp(state);
 
 	for (unsigned i = 0; i < sizeof(reasons); i++) {
@@ -45,8 +49,10 @@ static void hidden_instructions_are_undefined(void **state)
 
 static void impossible_exits_stop(void **state)
 {
-	static const uint8_t reasons[] = { REASON_INIT_SIGNAL, REASON_MOV_DR, REASON_RDTSC, REASON_EPT_MISCONFIGURATION,
-					   REASON_TASK_SWITCH, REASON_RESERVED_35 };
+	static const uint8_t reasons[] = {
+		REASON_INIT_SIGNAL, REASON_MOV_DR, REASON_RDTSC, REASON_EPT_MISCONFIGURATION, REASON_TASK_SWITCH,
+		REASON_RESERVED_35,
+	};
 
 	for (unsigned i = 0; i < sizeof(reasons); i++) {
 		struct fake *f = fake_new(1);
@@ -85,7 +91,10 @@ static void rip_wraps_at_4g(void **state)
 	assert_int_equal(vmcs_read(v, VMCS_GUEST_RIP), UINT64_C(0xffffffff81000002));
 }
 
-/* SDM, "Guest Non-Register State": blocking by STI and by MOV SS ends with the instruction, NMI blocking stays. */
+/*
+ * SDM, "Guest Non-Register State": blocking by STI and by MOV SS ends with the instruction, NMI blocking
+ * stays.
+ */
 static void retiring_ends_blocking(void **state)
 {
 	struct vcpu *v = bsp(state);
@@ -112,7 +121,10 @@ static void retiring_pends_single_step(void **state)
 	assert_int_equal(vmcs_read(v, VMCS_GUEST_PENDING_DBG_EXCEPTIONS), 0);
 }
 
-/* There is no SMM outside of which to block; an entry with the bit set fails (SDM, "Checks on Guest Non-Register State"). */
+/*
+ * There is no SMM outside of which to block; an entry with the bit set fails (SDM, "Checks on Guest
+ * Non-Register State").
+ */
 static void smi_blocking_is_cleared(void **state)
 {
 	struct vcpu *v = bsp(state);
@@ -171,7 +183,10 @@ static void interrupted_nmi_is_unblocked(void **state)
 	assert_int_equal(vmcs_read(v, VMCS_GUEST_INTERRUPTIBILITY), 0);
 }
 
-/* ---- SDM, "Interrupt 8—Double Fault Exception (#DF)": table "Conditions for Generating a Double Fault" ---- */
+/*
+ * ---- SDM, "Interrupt 8—Double Fault Exception (#DF)": table "Conditions for Generating a Double Fault"
+ * ----
+ */
 
 /* `second` arises while `first` is delivered: by an exit for an intercepted exception. */
 static enum exit_action combine(struct fake *f, uint32_t first, unsigned second)
@@ -179,7 +194,8 @@ static enum exit_action combine(struct fake *f, uint32_t first, unsigned second)
 	struct vcpu *v = &f->cpu[0];
 
 	vectoring(v, first, 0);
-	fake_set(v, VMCS_EXIT_INTR_INFO, INTR_INFO_VALID | INTR_TYPE_HARDWARE | INTR_INFO_ERROR_CODE | second);
+	fake_set(v, VMCS_EXIT_INTR_INFO,
+		 INTR_INFO_VALID | INTR_TYPE_HARDWARE | INTR_INFO_ERROR_CODE | second);
 	fake_set(v, VMCS_EXIT_INTR_ERROR_CODE, 0);
 	return fake_exit(f, v, REASON_EXCEPTION_OR_NMI, 0x5000, 0);
 }
@@ -201,7 +217,8 @@ static void double_fault_table(void **state)
 	struct vcpu *v = bsp(state);
 
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		assert_int_equal(combine(*state, INTR_TYPE_HARDWARE | rows[i].first, rows[i].second), ACTION_INJECT);
+		assert_int_equal(combine(*state, INTR_TYPE_HARDWARE | rows[i].first, rows[i].second),
+				 ACTION_INJECT);
 		assert_int_equal(vmcs_read(v, VMCS_ENTRY_INTR_INFO) & INTR_INFO_VECTOR, rows[i].result);
 		if (rows[i].result == VECTOR_DF)
 			fake_assert_injected(v, VECTOR_DF, 0);
@@ -224,7 +241,8 @@ static void fault_in_double_fault_is_shutdown(void **state)
 	for (unsigned i = 0; i < sizeof(second); i++) {
 		struct fake *f = fake_new(1);
 
-		assert_int_equal(combine(f, INTR_TYPE_HARDWARE | VECTOR_DF | INTR_INFO_ERROR_CODE, second[i]), ACTION_STOP);
+		assert_int_equal(combine(f, INTR_TYPE_HARDWARE | VECTOR_DF | INTR_INFO_ERROR_CODE,
+					 second[i]), ACTION_STOP);
 		assert_int_equal(f->vm.stop.kind, STOP_TRIPLE_FAULT);
 		fake_free(f);
 	}

@@ -1,5 +1,6 @@
 /*
- * Entry steps: what is injected and when, windows, sleep and wake-up, INIT and SIPI, timers, input, TSC offset.
+ * Entry steps: what is injected and when, windows, sleep and wake-up, INIT and SIPI, timers, input, TSC
+ * offset.
  */
 #include "support/fake.h"
 #include "dev/uart.h"

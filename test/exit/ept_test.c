@@ -1,6 +1,6 @@
 /*
- * EPT violations (SDM, "Exit Qualification for EPT Violations"): devices, absent memory, and the faults of the
- * instruction that is emulated.
+ * EPT violations (SDM, "Exit Qualification for EPT Violations"): devices, absent memory, and the faults of
+ * the instruction that is emulated.
  */
 #include "support/fake.h"
 
@@ -17,7 +17,8 @@ static struct fake *set_up(void **state)
 }
 
 /* The instruction `code` accesses `gpa`, mapped to itself. */
-static enum exit_action violate(struct fake *f, const char *code, unsigned size, uint64_t gpa, uint64_t qualification)
+static enum exit_action violate(struct fake *f, const char *code, unsigned size, uint64_t gpa,
+				uint64_t qualification)
 {
 	struct vcpu *v = &f->cpu[0];
 

@@ -1,9 +1,11 @@
 /*
- * Exits about events: exceptions and NMIs, windows, the host's interrupts, HLT, and the one-line instructions.
+ * Exits about events: exceptions and NMIs, windows, the host's interrupts, HLT, and the one-line
+ * instructions.
  */
 #include "support/fake.h"
 
-static enum exit_action exception(struct fake *f, uint32_t info, uint32_t error_code, uint64_t qualification, unsigned length)
+static enum exit_action exception(struct fake *f, uint32_t info, uint32_t error_code, uint64_t qualification,
+				  unsigned length)
 {
 	fake_set(&f->cpu[0], VMCS_EXIT_INTR_INFO, info | INTR_INFO_VALID);
 	fake_set(&f->cpu[0], VMCS_EXIT_INTR_ERROR_CODE, error_code);
@@ -18,9 +20,11 @@ static void exceptions_are_reflected(void **state)
 
 	assert_int_equal(exception(f, INTR_TYPE_HARDWARE | VECTOR_UD, 0, 0, 0), ACTION_INJECT);
 	fake_assert_injected(v, VECTOR_UD, -1);
-	assert_int_equal(exception(f, INTR_TYPE_HARDWARE | INTR_INFO_ERROR_CODE | VECTOR_AC, 0, 0, 0), ACTION_INJECT);
+	assert_int_equal(exception(f, INTR_TYPE_HARDWARE | INTR_INFO_ERROR_CODE | VECTOR_AC, 0, 0, 0),
+			 ACTION_INJECT);
 	fake_assert_injected(v, VECTOR_AC, 0);
-	assert_int_equal(exception(f, INTR_TYPE_HARDWARE | INTR_INFO_ERROR_CODE | VECTOR_GP, 0x28, 0, 0), ACTION_INJECT);
+	assert_int_equal(exception(f, INTR_TYPE_HARDWARE | INTR_INFO_ERROR_CODE | VECTOR_GP, 0x28, 0, 0),
+			 ACTION_INJECT);
 	fake_assert_injected(v, VECTOR_GP, 0x28);
 }
 
@@ -29,7 +33,8 @@ static void page_fault_sets_cr2(void **state)
 {
 	struct fake *f = *state;
 
-	assert_int_equal(exception(f, INTR_TYPE_HARDWARE | INTR_INFO_ERROR_CODE | VECTOR_PF, 6, 0xdead000, 0), ACTION_INJECT);
+	assert_int_equal(exception(f, INTR_TYPE_HARDWARE | INTR_INFO_ERROR_CODE | VECTOR_PF, 6, 0xdead000,
+				   0), ACTION_INJECT);
 	fake_assert_injected(&f->cpu[0], VECTOR_PF, 6);
 	assert_int_equal(f->cpu[0].gpr[GPR_CR2], 0xdead000);
 }
@@ -56,7 +61,8 @@ static void breakpoint_keeps_its_length(void **state)
 	struct vcpu *v = &f->cpu[0];
 
 	assert_int_equal(exception(f, INTR_TYPE_SOFTWARE_EXC | VECTOR_BP, 0, 0, 1), ACTION_INJECT);
-	assert_int_equal(vmcs_read(v, VMCS_ENTRY_INTR_INFO), INTR_INFO_VALID | INTR_TYPE_SOFTWARE_EXC | VECTOR_BP);
+	assert_int_equal(vmcs_read(v, VMCS_ENTRY_INTR_INFO),
+			 INTR_INFO_VALID | INTR_TYPE_SOFTWARE_EXC | VECTOR_BP);
 	assert_int_equal(vmcs_read(v, VMCS_ENTRY_INSTRUCTION_LEN), 1);
 	assert_int_equal(vmcs_read(v, VMCS_GUEST_RIP), FAKE_CODE);
 }

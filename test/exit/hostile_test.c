@@ -1,6 +1,7 @@
 /*
- * Whatever a trace or a guest puts into struct vcpu and struct vm: a handler stays within them, within the guest's memory
- * and within the bounds of a step's crossings. Under the sanitizers this is the core's robustness test.
+ * Whatever a trace or a guest puts into struct vcpu and struct vm: a handler stays within them, within the
+ * guest's memory and within the bounds of a step's crossings. Under the sanitizers this is the core's
+ * robustness test.
  */
 #include "support/fake.h"
 
@@ -67,8 +68,8 @@ static void corrupt_vcpu(struct vcpu *v, unsigned count)
 static void corrupt_memory(struct fake *f)
 {
 	for (unsigned i = 0; i < 16; i++) {
-		uint64_t value = random_value(), at = random_u64() % 2 ? FAKE_TABLES + random_u64() % 0x6000 / 8 * 8 :
-				random_u64() % (FAKE_MEMORY / 8) * 8;
+		uint64_t value = random_value(), table = FAKE_TABLES + random_u64() % 0x6000 / 8 * 8;
+		uint64_t at = random_u64() % 2 ? table : random_u64() % (FAKE_MEMORY / 8) * 8;
 
 		memcpy(f->memory + at, &value, 8);
 	}
@@ -91,8 +92,10 @@ static struct fake *renew(struct fake *f)
 static void step(struct fake *f, unsigned cpus)
 {
 	struct vcpu *v = &f->cpu[random_u64() % cpus];
-	static const uint8_t likely[] = { REASON_EPT_VIOLATION, REASON_IO_INSTRUCTION, REASON_CR_ACCESS, REASON_VMCALL,
-					  REASON_WRMSR, REASON_RDMSR, REASON_CPUID };
+	static const uint8_t likely[] = {
+		REASON_EPT_VIOLATION, REASON_IO_INSTRUCTION, REASON_CR_ACCESS, REASON_VMCALL, REASON_WRMSR,
+		REASON_RDMSR, REASON_CPUID,
+	};
 
 	f->console_size = 0;
 	f->now += random_u64() % 1000000;

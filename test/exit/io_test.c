@@ -34,7 +34,8 @@ static void out_al(void **state)
 	struct fake *f = *state;
 
 	f->cpu[0].gpr[GPR_RAX] = 0xffffff00 | 'A';
-	assert_int_equal(fake_exit(f, &f->cpu[0], REASON_IO_INSTRUCTION, io(PORT_UART, 1, 0), 1), ACTION_RETIRE);
+	assert_int_equal(fake_exit(f, &f->cpu[0], REASON_IO_INSTRUCTION, io(PORT_UART, 1, 0), 1),
+			 ACTION_RETIRE);
 	assert_string_equal(f->console, "A");
 	assert_int_equal(f->cpu[0].gpr_dirty, 0);
 }
@@ -49,7 +50,8 @@ static void in_sizes(void **state)
 
 	for (unsigned i = 0; i < 3; i++) {
 		f->cpu[0].gpr[GPR_RAX] = UINT64_C(0x1122334455667788);
-		assert_int_equal(fake_exit(f, &f->cpu[0], REASON_IO_INSTRUCTION, io(0x1234, rows[i].size, IN), 1),
+		assert_int_equal(fake_exit(f, &f->cpu[0], REASON_IO_INSTRUCTION,
+					   io(0x1234, rows[i].size, IN), 1),
 				 ACTION_RETIRE);
 		assert_int_equal(f->cpu[0].gpr[GPR_RAX], rows[i].rax);
 	}
@@ -61,7 +63,8 @@ static void debug_exit(void **state)
 	struct fake *f = *state;
 
 	f->cpu[0].gpr[GPR_RAX] = 3;
-	assert_int_equal(fake_exit(f, &f->cpu[0], REASON_IO_INSTRUCTION, io(PORT_DEBUG_EXIT, 1, 0), 1), ACTION_STOP);
+	assert_int_equal(fake_exit(f, &f->cpu[0], REASON_IO_INSTRUCTION, io(PORT_DEBUG_EXIT, 1, 0), 1),
+			 ACTION_STOP);
 	assert_int_equal(f->vm.stop.kind, STOP_DEBUG_EXIT);
 	assert_int_equal(f->vm.stop.value, 3);
 }

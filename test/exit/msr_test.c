@@ -1,5 +1,6 @@
 /*
- * RDMSR and WRMSR: the policy of msrs.def, and the checks that give #GP(0) (SDM, "RDMSR", "WRMSR", and volume 4).
+ * RDMSR and WRMSR: the policy of msrs.def, and the checks that give #GP(0) (SDM, "RDMSR", "WRMSR", and
+ * volume 4).
  */
 #include "support/fake.h"
 
@@ -48,7 +49,9 @@ static void assert_reads(struct fake *f, uint32_t msr, uint64_t expected)
 
 static void unknown_msrs(void **state)
 {
-	static const uint32_t msrs[] = { 0x2, 0x480, 0x48b, 0x6e0, 0x800, 0x802, 0xc0010000, 0xe2, 0xffffffff };
+	static const uint32_t msrs[] = {
+		0x2, 0x480, 0x48b, 0x6e0, 0x800, 0x802, 0xc0010000, 0xe2, 0xffffffff,
+	};
 	uint64_t value;
 
 	for (unsigned i = 0; i < sizeof(msrs) / sizeof(msrs[0]); i++) {

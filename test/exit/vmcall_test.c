@@ -1,5 +1,6 @@
 /*
- * Hypercalls: the ABI of platform.h. VMCALL exits at any CPL (SDM, "Instructions That Cause VM Exits Unconditionally").
+ * Hypercalls: the ABI of platform.h. VMCALL exits at any CPL (SDM, "Instructions That Cause VM Exits
+ * Unconditionally").
  */
 #include "support/fake.h"
 
@@ -77,7 +78,8 @@ static void print_across_pages(void **state)
 	struct fake *f = long_mode(state);
 
 	memset(f->memory + FAKE_DATA + 0x123, 'x', HYPERCALL_PRINT_MAX);
-	assert_int_equal(call(f, HYPERCALL_PRINT, FAKE_DATA + 0x123, HYPERCALL_PRINT_MAX), HYPERCALL_PRINT_MAX);
+	assert_int_equal(call(f, HYPERCALL_PRINT, FAKE_DATA + 0x123, HYPERCALL_PRINT_MAX),
+			 HYPERCALL_PRINT_MAX);
 	assert_int_equal(f->console_size, HYPERCALL_PRINT_MAX);
 	assert_int_equal(call(f, HYPERCALL_PRINT, FAKE_DATA, HYPERCALL_PRINT_MAX + 1), HYPERCALL_EINVAL);
 }
@@ -86,8 +88,9 @@ static void print_across_pages(void **state)
 static void bad_pointers(void **state)
 {
 	struct fake *f = long_mode(state);
-	static const uint64_t bad[] = { 0x600000, UINT64_C(0x100000000), UINT64_C(0x800000000000), FAKE_MEMORY, MMIO_LAPIC,
-					UINT64_MAX };
+	static const uint64_t bad[] = {
+		0x600000, UINT64_C(0x100000000), UINT64_C(0x800000000000), FAKE_MEMORY, MMIO_LAPIC, UINT64_MAX,
+	};
 
 	unmap(f, 0x600000);
 	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {

@@ -16,7 +16,8 @@ static struct fake *fake_of(struct world *w)
 	return w->context;
 }
 
-static void log_crossing(struct fake *f, enum crossing_kind kind, uint64_t addr, uint32_t size, uint64_t value,
+static void log_crossing(struct fake *f, enum crossing_kind kind, uint64_t addr, uint32_t size,
+			 uint64_t value,
 			 const void *bytes)
 {
 	struct fake_crossing *c = &f->log[f->log_count++];
@@ -169,9 +170,10 @@ static const struct host_cpuid host[] = {
 static void set_config(struct vm_config *c, unsigned cpus)
 {
 	*c = (struct vm_config){
-		.memory_size = FAKE_MEMORY, .tsc_khz = FAKE_KHZ, .cpu_count = cpus, .preemption_timer_shift = 0,
+		.memory_size = FAKE_MEMORY, .tsc_khz = FAKE_KHZ, .cpu_count = cpus,
 		.xcr0_allowed = 0x2e7, .xss_allowed = 0,
-		.cr0_fixed0 = 0x80000021, .cr0_fixed1 = 0xffffffff, .cr4_fixed0 = 0x2000, .cr4_fixed1 = 0x3727ff,
+		.cr0_fixed0 = 0x80000021, .cr0_fixed1 = 0xffffffff,
+		.cr4_fixed0 = 0x2000, .cr4_fixed1 = 0x3727ff,
 	};
 	cpuid_build_policy(c, host, sizeof(host) / sizeof(host[0]));
 }
@@ -192,7 +194,8 @@ struct fake *fake_new(unsigned cpus)
 
 		v->index = i;
 		memset(v->loaded, 0xff, sizeof(v->loaded));
-		fake_set(v, VMCS_PIN_CONTROLS, PIN_EXTERNAL_INTERRUPT | PIN_NMI | PIN_VIRTUAL_NMIS | PIN_PREEMPTION_TIMER);
+		fake_set(v, VMCS_PIN_CONTROLS,
+			 PIN_EXTERNAL_INTERRUPT | PIN_NMI | PIN_VIRTUAL_NMIS | PIN_PREEMPTION_TIMER);
 		vcpu_reset(v, &f->vm, FAKE_CODE, 0x9000);
 		fake_set(v, VMCS_GUEST_RSP, FAKE_STACK);
 	}
@@ -312,7 +315,8 @@ static void check_step(const struct fake *f, const struct vcpu *v)
 	assert_true(bytes <= STEP_CROSSINGS_MAX);
 }
 
-enum exit_action fake_exit(struct fake *f, struct vcpu *v, enum exit_reason reason, uint64_t qualification, unsigned length)
+enum exit_action fake_exit(struct fake *f, struct vcpu *v, enum exit_reason reason, uint64_t qualification,
+			   unsigned length)
 {
 	enum exit_action action;
 

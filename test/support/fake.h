@@ -1,6 +1,6 @@
 /*
- * fake.h: a VM without a machine, for tests of the core: a world that serves memory from an array and keeps a log of
- * all crossings, vCPUs in the mode a test wants, and exits and entry steps at will.
+ * fake.h: a VM without a machine, for tests of the core: a world that serves memory from an array and keeps
+ * a log of all crossings, vCPUs in the mode a test wants, and exits and entry steps at will.
  */
 #ifndef VEXIT_FAKE_H
 #define VEXIT_FAKE_H
@@ -69,7 +69,8 @@ void fake_set(struct vcpu *v, enum vmcs_slot slot, uint64_t value);
 void fake_code(struct fake *f, struct vcpu *v, const void *bytes, unsigned count);
 
 /* One exit. Event information set by fake_set() before stays for this exit alone. */
-enum exit_action fake_exit(struct fake *f, struct vcpu *v, enum exit_reason reason, uint64_t qualification, unsigned length);
+enum exit_action fake_exit(struct fake *f, struct vcpu *v, enum exit_reason reason, uint64_t qualification,
+			   unsigned length);
 /* One entry step at f->now. */
 enum entry_result fake_enter(struct fake *f, struct vcpu *v);
 

@@ -1,6 +1,7 @@
 /*
- * The instruction emulator against the processor that runs this test: the same instruction on the same registers,
- * flags and memory must leave the same registers, flags and memory. Flags that the SDM calls undefined are left out.
+ * The instruction emulator against the processor that runs this test: the same instruction on the same
+ * registers, flags and memory must leave the same registers, flags and memory. Flags that the SDM calls
+ * undefined are left out.
  */
 #include "support/fake.h"
 #include "insn/decode.h"
@@ -31,7 +32,9 @@ static uint64_t random_value(void)
 	static const uint64_t corners[] = { 0, 1, 2, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0x7fffffff, 0x80000000,
 					    0x7fffffffffffffff, 0x8000000000000000, UINT64_MAX };
 
-	return random_u64() % 3 ? random_u64() : corners[random_u64() % (sizeof(corners) / sizeof(corners[0]))];
+	if (random_u64() % 3)
+		return random_u64();
+	return corners[random_u64() % (sizeof(corners) / sizeof(corners[0]))];
 }
 
 /* ---- The processor ---- */
@@ -170,13 +173,15 @@ static void run_on_processor(struct trial *t, const struct form *form)
 	run_native(&t->native, code_page);
 }
 
-static void fail_trial(const struct trial *t, const struct form *form, const char *what, uint64_t got, uint64_t expected)
+static void fail_trial(const struct trial *t, const struct form *form, const char *what, uint64_t got,
+		       uint64_t expected)
 {
 	char text[64];
 
 	for (unsigned i = 0; i < t->insn.length; i++)
 		snprintf(text + 3 * i, sizeof(text) - 3 * i, "%02x ", t->bytes[i]);
-	fail_msg("%s: %s: %s is %#lx, on the processor %#lx (flags before %#lx)", form->name, text, what, got, expected,
+	fail_msg("%s: %s: %s is %#lx, on the processor %#lx (flags before %#lx)", form->name, text, what,
+		 got, expected,
 		 t->before.flags);
 }
 
@@ -187,13 +192,17 @@ static uint64_t undefined_flags(const struct trial *t, const struct form *form)
 
 	if (strncmp(form->name, "shift", 5) != 0)
 		return form->undefined;
-	/* SDM, "SAL/SAR/SHL/SHR", "RCL/RCR/ROL/ROR": OF for a count other than 1, CF for one beyond the operand. */
+	/*
+	 * SDM, "SAL/SAR/SHL/SHR", "RCL/RCR/ROL/ROR": OF for a count other than 1, CF for one beyond the
+	 * operand.
+	 */
 	count = t->insn.opcode < 0xd0 ? (unsigned)t->insn.immediate & 0xff :
 		t->insn.opcode & 2 ? (unsigned)t->before.gpr[GPR_RCX] & 0xff : 1;
 	count &= size == 8 ? 63 : 31;
 	if (count == 0)
 		return 0;
-	return (form->group >= 4 ? RFLAGS_AF : 0) | (count != 1 ? RFLAGS_OF : 0) | (count >= 8 * size ? RFLAGS_CF : 0);
+	return (form->group >= 4 ? RFLAGS_AF : 0) | (count != 1 ? RFLAGS_OF : 0) |
+		(count >= 8 * size ? RFLAGS_CF : 0);
 }
 
 /* Registers whose values depend on where the memory lies: that offset taken away. */
@@ -256,7 +265,8 @@ static const struct form forms[] = {
 	{ name " imm", { 0x81 }, 1, n, RFLAGS_AF * ((n) == 1 || (n) == 4 || (n) == 6), false, false }, \
 	{ name " imm8", { 0x83 }, 1, n, RFLAGS_AF * ((n) == 1 || (n) == 4 || (n) == 6), false, false }, \
 	{ name " imm, byte", { 0x80 }, 1, n, RFLAGS_AF * ((n) == 1 || (n) == 4 || (n) == 6), false, false }
-	ALU("add", 0), ALU("or", 1), ALU("adc", 2), ALU("sbb", 3), ALU("and", 4), ALU("sub", 5), ALU("xor", 6), ALU("cmp", 7),
+	ALU("add", 0), ALU("or", 1), ALU("adc", 2), ALU("sbb", 3), ALU("and", 4), ALU("sub", 5),
+	ALU("xor", 6), ALU("cmp", 7),
 	{ "mov to", { 0x89 }, 1, -1, 0, false, false },
 	{ "mov to, byte", { 0x88 }, 1, -1, 0, false, false },
 	{ "mov from", { 0x8b }, 1, -1, 0, false, false },
@@ -305,9 +315,11 @@ static const struct form forms[] = {
 	{ "shift by CL", { 0xd3 }, 1, n, 0, false, false }, { "shift by CL, byte", { 0xd2 }, 1, n, 0, false, false }
 	SHIFT(0), SHIFT(1), SHIFT(2), SHIFT(3), SHIFT(4), SHIFT(5), SHIFT(7),
 #define CONDITION(n) \
-	{ "cmov", { 0x0f, 0x40 | (n) }, 2, -1, 0, false, false }, { "setcc", { 0x0f, 0x90 | (n) }, 2, 0, 0, false, false }
-	CONDITION(0), CONDITION(1), CONDITION(2), CONDITION(3), CONDITION(4), CONDITION(5), CONDITION(6), CONDITION(7),
-	CONDITION(8), CONDITION(9), CONDITION(10), CONDITION(11), CONDITION(12), CONDITION(13), CONDITION(14), CONDITION(15),
+	{ "cmov", { 0x0f, 0x40 | (n) }, 2, -1, 0, false, false }, \
+	{ "setcc", { 0x0f, 0x90 | (n) }, 2, 0, 0, false, false }
+	CONDITION(0), CONDITION(1), CONDITION(2), CONDITION(3), CONDITION(4), CONDITION(5),
+	CONDITION(6), CONDITION(7), CONDITION(8), CONDITION(9), CONDITION(10), CONDITION(11),
+	CONDITION(12), CONDITION(13), CONDITION(14), CONDITION(15),
 };
 
 static const struct form string_forms[] = {

@@ -1,13 +1,13 @@
 /*
- * The local APIC (SDM, "Advanced Programmable Interrupt Controller (APIC)"): registers, priorities, interrupt commands,
- * and the timer by deadlines.
+ * The local APIC (SDM, "Advanced Programmable Interrupt Controller (APIC)"): registers, priorities,
+ * interrupt commands, and the timer by deadlines.
  */
 #include "support/fake.h"
 
 enum {
-	ID = 0x20, VERSION = 0x30, TPR = 0x80, PPR = 0xa0, EOI = 0xb0, LDR = 0xd0, DFR = 0xe0, SVR = 0xf0, ISR = 0x100,
-	IRR = 0x200, ESR = 0x280, ICR = 0x300, ICR_HIGH = 0x310, TIMER = 0x320, LINT0 = 0x350, ERROR = 0x370,
-	INITIAL = 0x380, CURRENT = 0x390, DIVIDE = 0x3e0,
+	ID = 0x20, VERSION = 0x30, TPR = 0x80, PPR = 0xa0, EOI = 0xb0, LDR = 0xd0, DFR = 0xe0, SVR = 0xf0,
+	ISR = 0x100, IRR = 0x200, ESR = 0x280, ICR = 0x300, ICR_HIGH = 0x310, TIMER = 0x320, LINT0 = 0x350,
+	ERROR = 0x370, INITIAL = 0x380, CURRENT = 0x390, DIVIDE = 0x3e0,
 };
 
 #define MASKED		0x10000
@@ -58,7 +58,10 @@ static void odd_accesses(void **state)
 	assert_int_equal(fake_apic_read(f, 2, TPR), 0);
 }
 
-/* SDM, "Spurious-Interrupt Vector Register": software-disabled, masks can't be cleared and nothing is accepted. */
+/*
+ * SDM, "Spurious-Interrupt Vector Register": software-disabled, masks can't be cleared and nothing is
+ * accepted.
+ */
 static void software_disable(void **state)
 {
 	struct fake *f = *state;
@@ -76,7 +79,10 @@ static void software_disable(void **state)
 	assert_int_equal(fake_apic_read(f, 0, TIMER), MASKED | 0x32);
 }
 
-/* SDM, "Task and Processor Priorities", "Acceptance of Interrupts", "Signaling Interrupt Servicing Completion" */
+/*
+ * SDM, "Task and Processor Priorities", "Acceptance of Interrupts", "Signaling Interrupt Servicing
+ * Completion"
+ */
 static void priorities(void **state)
 {
 	struct fake *f = *state;

@@ -1,5 +1,6 @@
 /*
- * The 16550 (National Semiconductor's PC16550D data sheet), as a guest's driver uses it, and the ports around it.
+ * The 16550 (National Semiconductor's PC16550D data sheet), as a guest's driver uses it, and the ports
+ * around it.
  */
 #include "support/fake.h"
 #include "dev/ports.h"
@@ -185,7 +186,13 @@ static void absent_ports(void **state)
 
 static void ports_that_end(void **state)
 {
-	static const struct { uint16_t port; unsigned size; uint32_t value; enum stop_kind kind; uint64_t result; } rows[] = {
+	static const struct {
+		uint16_t port;
+		unsigned size;
+		uint32_t value;
+		enum stop_kind kind;
+		uint64_t result;
+	} rows[] = {
 		{ PORT_DEBUG_EXIT, 1, 7, STOP_DEBUG_EXIT, 7 },
 		{ PORT_DEBUG_EXIT, 4, 0x12345678, STOP_DEBUG_EXIT, 0x12345678 },
 		{ PORT_RESET, 1, 0x02, STOP_NONE, 0 },
@@ -199,7 +206,8 @@ static void ports_that_end(void **state)
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct fake *f = fake_new(1);
 
-		port_write(&f->vm, &f->world, 0, rows[i].port, rows[i].size, (const uint8_t *)&rows[i].value, 1);
+		port_write(&f->vm, &f->world, 0, rows[i].port, rows[i].size, (const uint8_t *)&rows[i].value,
+			   1);
 		assert_int_equal(f->vm.stop.kind, rows[i].kind);
 		assert_int_equal(f->vm.stop.value, rows[i].result);
 		fake_free(f);

@@ -54,8 +54,8 @@ static void reset_sets_everything(void **state)
 }
 
 /*
- * SDM, "VMX-Preemption Timer": it counts at each change of TSC bit `shift`. It must not expire before the deadline,
- * nor a whole tick after it.
+ * SDM, "VMX-Preemption Timer": it counts at each change of TSC bit `shift`. It must not expire before the
+ * deadline, nor a whole tick after it.
  */
 static void timer_expires_at_deadline(void **state)
 {

@@ -1,5 +1,6 @@
 /*
- * The page walk: translation, permissions, error codes, accessed and dirty bits, in every paging mode (SDM, "Paging").
+ * The page walk: translation, permissions, error codes, accessed and dirty bits, in every paging mode (SDM,
+ * "Paging").
  */
 #include "support/fake.h"
 #include "insn/linear.h"
