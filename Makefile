@@ -45,6 +45,7 @@ HOST_CORE := $(call objects,host,$(CORE))
 ASAN_OBJ  := $(call objects,asan,$(filter-out recorder/main.c,$(HOST)))
 ASAN_CORE := $(call objects,asan,$(CORE))
 GUEST_ELF := $(GUESTS:%=$(O)/guests/%.elf)
+FUZZ_BIN  := $(patsubst test/%.c,$(O)/test/%,$(sort $(wildcard test/fuzz/fuzz_*.c)))
 UNIT_BIN  := $(patsubst test/%.c,$(O)/test/%,$(UNIT))
 
 ## all: build/vexit, the hypervisor image and the guests (the default)
@@ -72,7 +73,7 @@ $(O)/metal/build_id.o: $(METAL) $(CORE) $(wildcard hv/*/*.h hv/include/*.def hv/
 
 # The core may lean on its world, on mem* and on vcpu_load() alone, and keeps no state of its own.
 $(O)/purity.ok: $(CORE_OBJ) test/purity.sh
-	$(call Q,CHECK,purity of the core)test/purity.sh $(CORE_OBJ)
+	$(call Q,CHECK,$@)test/purity.sh $(CORE_OBJ)
 	@touch $@
 
 # ---- the host tool ----
@@ -127,6 +128,11 @@ $(UNIT_BIN): $(O)/test/%: $(O)/asan/test/%.o $(patsubst %.c,$(O)/asan/%.o,$(SUPP
 	@mkdir -p $(@D)
 	$(call Q,LD,$@)$(CC) -pthread $(ASAN) -o $@ $^ -lcmocka $(HOST_LIBS)
 
+# Fuzz targets in libFuzzer's form, with a driver that replays seeds and seeded mutations without the engine.
+$(FUZZ_BIN): $(O)/test/%: $(O)/asan/test/%.o $(O)/asan/test/fuzz/driver.o $(patsubst %.c,$(O)/asan/%.o,$(SUPPORT)) $(ASAN_OBJ) $(ASAN_CORE)
+	@mkdir -p $(@D)
+	$(call Q,LD,$@)$(CC) -pthread $(ASAN) -o $@ $^ -lcmocka $(HOST_LIBS)
+
 ## deps: install what is missing of the packages that building and running need
 .PHONY: deps test-deps
 deps:
@@ -151,7 +157,7 @@ test-full: test-deps
 	@$(MAKE) --no-print-directory test-build
 	@FULL=1 test/run.sh $(O)
 
-test-build: all $(UNIT_BIN) $(O)/vexit-asan
+test-build: all $(UNIT_BIN) $(FUZZ_BIN) $(O)/vexit-asan
 
 ## golden: record the golden traces anew and say what changed
 .PHONY: golden

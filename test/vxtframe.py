@@ -102,8 +102,9 @@ class Frame:
         h = K
         for row in self.session.state_rows:
             if row.device == (device if vcpu is None else 0):
-                for value in self.rows[row.name, vcpu]:
-                    h = (h ^ value) * K & M64
+                data = b''.join(value.to_bytes(row.size, 'little') for value in self.rows[row.name, vcpu])
+                for at in range(0, len(data), 8):
+                    h = (h ^ int.from_bytes(data[at:at + 8], 'little')) * K & M64
                     h ^= h >> 32
         return h >> 56
 

@@ -2,8 +2,8 @@
  * check.c: the check byte of a device. One byte tells a step that left a device as recorded from one that didn't,
  * 255 times in 256; the keyframe compares the fields themselves.
  *
- * For each element of each of the device's rows, in the table's order: h = (h ^ element) * K, then h ^= h >> 32; the byte is
- * h's highest. h starts as K.
+ * Row by row, in the table's order: the row's bytes, filled up with zeros to whole words of eight, and for each word
+ * h = (h ^ word) * K, then h ^= h >> 32; the byte is h's highest. h starts as K.
  */
 #include "bytes.h"
 #include "encode.h"
@@ -11,22 +11,35 @@
 
 #define K UINT64_C(0x9e3779b97f4a7c15)
 
-static uint64_t mix(uint64_t h, uint64_t value)
+static inline uint64_t mix(uint64_t h, uint64_t word)
 {
-	h = (h ^ value) * K;
+	h = (h ^ word) * K;
 	return h ^ h >> 32;
 }
 
-static uint64_t mix_row(uint64_t h, const uint8_t *at, unsigned size, unsigned count)
+/* The last bytes of a row that don't fill a word. */
+static inline uint64_t tail(const uint8_t *at, unsigned size)
 {
-	for (unsigned n = 0; n < count; n++, at += size) {
-		switch (size) {
-		case 8: h = mix(h, get_le(at, 8)); break;
-		case 4: h = mix(h, get_le(at, 4)); break;
-		default: h = mix(h, get_le(at, size)); break;
-		}
+	uint32_t four;
+
+	if (size == 1)
+		return *at;
+	if (size == 4) {
+		__builtin_memcpy(&four, at, 4);
+		return four;
 	}
-	return h;
+	return get_le(at, size);
+}
+
+static inline uint64_t mix_row(uint64_t h, const uint8_t *at, unsigned bytes)
+{
+	uint64_t word;
+
+	for (; bytes >= 8; bytes -= 8, at += 8) {
+		__builtin_memcpy(&word, at, 8);
+		h = mix(h, word);
+	}
+	return bytes ? mix(h, tail(at, bytes)) : h;
 }
 
 /* Rows of all vCPUs are listed once, as vCPU 0's. */
@@ -40,13 +53,27 @@ static const uint8_t *row_at(const struct vm *vm, const struct vm_field *f, unsi
 	return (const uint8_t *)vm + f->offset + (device < VM_MAX_CPUS ? device * sizeof(struct vm_cpu) : 0);
 }
 
-uint8_t vm_check(const struct vm *vm, unsigned device)
+struct vm_rows vm_rows_of(unsigned device)
+{
+	struct vm_rows rows = { 0, 0 };
+
+	for (unsigned i = 0; i < vm_field_count; i++) {
+		if (vm_fields[i].device != row_device(device))
+			continue;
+		if (rows.end == 0)
+			rows.first = (uint16_t)i;
+		rows.end = (uint16_t)(i + 1);
+	}
+	return rows;
+}
+
+uint8_t vm_check(const struct vm *vm, unsigned device, struct vm_rows rows)
 {
 	uint64_t h = K;
 
-	for (unsigned i = 0; i < vm_field_count; i++)
-		if (vm_fields[i].device == row_device(device))
-			h = mix_row(h, row_at(vm, &vm_fields[i], device), vm_fields[i].size, vm_fields[i].count);
+	for (const struct vm_field *f = &vm_fields[rows.first]; f < &vm_fields[rows.end]; f++)
+		if (f->device == row_device(device))
+			h = mix_row(h, row_at(vm, f, device), f->size * f->count);
 	return (uint8_t)(h >> 56);
 }
 
@@ -61,7 +88,7 @@ bool session_vm_check(const struct session *s, const struct vm *vm, unsigned dev
 			continue;
 		if (f->local < 0 || vm_fields[f->local].count < f->count)
 			return false;
-		h = mix_row(h, row_at(vm, &vm_fields[f->local], device), f->size, f->count);
+		h = mix_row(h, row_at(vm, &vm_fields[f->local], device), f->size * f->count);
 	}
 	*check = (uint8_t)(h >> 56);
 	return true;

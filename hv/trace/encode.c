@@ -66,6 +66,8 @@ void encoder_open(struct encoder *e, uint8_t *raw, uint32_t cap, const struct vc
 	e->last_vcpu = 0;
 	e->last_tsc = 0;
 	e->time_count = 0;
+	for (unsigned device = 0; device < VM_DEVICE_COUNT && e->generation == 1; device++)
+		e->rows[device] = vm_rows_of(device);
 	e->timer_cap = vm_preemption_timer(&vm->config, TIME_NONE, 0);
 	for (unsigned i = 0; i < vm->config.cpu_count; i++)
 		p = put_base(p, &cpus[i], e->supported, e->entry_tsc[i]);
@@ -353,22 +355,28 @@ static inline struct item *add_registers(struct item *to, const struct vcpu *v)
 	return to;
 }
 
-/* Check bytes of the first eight devices touched; more are too many for an echo. */
-static __attribute__((noinline)) uint64_t first_checks(const struct vm *vm)
+/* The check bytes of what the step touched: once a step. */
+static __attribute__((noinline)) void make_checks(struct encoder *e, const struct vm *vm)
 {
-	uint64_t checks = 0;
 	unsigned n = 0;
 
-	for (uint64_t set = vm->touched; set && n < 8; set &= set - 1, n++)
-		checks |= (uint64_t)vm_check(vm, (unsigned)__builtin_ctzll(set)) << 8 * n;
-	return checks;
+	e->first_checks = 0;
+	for (uint64_t set = vm->touched; set; set &= set - 1, n++) {
+		unsigned device = (unsigned)__builtin_ctzll(set);
+
+		e->checks[n] = vm_check(vm, device, e->rows[device]);
+		if (n < 8)
+			e->first_checks |= (uint64_t)e->checks[n] << 8 * n;
+	}
 }
 
-static uint8_t *put_checks(uint8_t *p, const struct vm *vm)
+static uint8_t *put_checks(const struct encoder *e, uint8_t *p, const struct vm *vm)
 {
+	unsigned n = 0;
+
 	p = put_varint(p, vm->touched);
 	for (uint64_t set = vm->touched; set; set &= set - 1)
-		*p++ = vm_check(vm, (unsigned)__builtin_ctzll(set));
+		*p++ = e->checks[n++];
 	return p;
 }
 
@@ -383,9 +391,12 @@ static inline bool same_crossings(const struct encoder *e, const struct effects_
 	return __builtin_expect(e->cross_size == 0, 1) || memcmp(m->crossings, e->cross, e->cross_size) == 0;
 }
 
-static inline bool same_checks(const struct effects_echo *m, const struct vm *vm)
+static inline bool same_checks(struct encoder *e, const struct effects_echo *m, const struct vm *vm)
 {
-	return m->checks[0] == vm->touched && (vm->touched == 0 || m->checks[1] == first_checks(vm));
+	if (__builtin_expect(vm->touched == 0, 1))
+		return m->checks[0] == 0;
+	make_checks(e, vm);
+	return m->checks[0] == vm->touched && m->checks[1] == e->first_checks;
 }
 
 /* The whole effects section as bytes; and what of it can be repeated, remembered. */
@@ -402,7 +413,7 @@ static __attribute__((noinline, cold)) uint8_t *put_effects(struct encoder *e, s
 	p = put_varint(p, e->crossing_count);
 	memcpy(p, e->cross, e->cross_size);
 	p = put_items(p + e->cross_size, e->effects, count);
-	p = put_checks(p, vm);
+	p = put_checks(e, p, vm);
 	m->item_count = NOTHING;
 	m->plain = false;
 	if (p - start <= MEMO_BYTES && count <= ECHO_ITEMS && vm->touched < 1u << 8) {
@@ -411,7 +422,7 @@ static __attribute__((noinline, cold)) uint8_t *put_effects(struct encoder *e, s
 		m->waits[0] = waits[0];
 		m->waits[1] = waits[1];
 		m->checks[0] = vm->touched;
-		m->checks[1] = first_checks(vm);
+		m->checks[1] = e->first_checks;
 		memcpy(m->crossings, e->cross, e->cross_size);
 		copy_items(m->items, e->effects, count);
 	}
@@ -463,10 +474,12 @@ static inline unsigned end_time(struct encoder *e, const struct vcpu *v, uint64_
 	return push_time(e, difference);
 }
 
-static inline bool same_exit(const struct encoder *e, const struct effects_echo *m, uint64_t head, uint32_t count,
+static inline bool same_exit(struct encoder *e, const struct effects_echo *m, uint64_t head, uint32_t count,
 			     const struct vm *vm)
 {
-	return m->item_count == count && m->head == head && same_checks(m, vm) && same_items(m->items, e->effects, count) &&
+	bool checks = same_checks(e, m, vm);	/* makes them, too */
+
+	return checks && m->item_count == count && m->head == head && same_items(m->items, e->effects, count) &&
 	       same_crossings(e, m);
 }
 
@@ -514,11 +527,13 @@ void encoder_end_exit(struct encoder *e, struct vcpu *v, struct vm *vm, enum exi
 	count_exit(e, reason);
 }
 
-static inline bool same_entry(const struct encoder *e, const struct effects_echo *m, uint64_t head, const uint64_t waits[2],
+static inline bool same_entry(struct encoder *e, const struct effects_echo *m, uint64_t head, const uint64_t waits[2],
 			      uint32_t count, const struct vm *vm)
 {
-	return m->item_count == count && m->head == head && m->waits[0] == waits[0] && m->waits[1] == waits[1] &&
-	       same_checks(m, vm) && same_items(m->items, e->effects, count) && same_crossings(e, m);
+	bool checks = same_checks(e, m, vm);
+
+	return checks && m->item_count == count && m->head == head && m->waits[0] == waits[0] && m->waits[1] == waits[1] &&
+	       same_items(m->items, e->effects, count) && same_crossings(e, m);
 }
 
 /* Nothing but time passed, and the timer stands at its cap, as it did: the entry step of most exits. */

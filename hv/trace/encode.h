@@ -32,6 +32,13 @@ static inline unsigned memo_index(uint64_t rip, uint64_t salt)
 }
 #define MEMO_SALT_ENTRY 0x1000		/* an exit's salt is its basic reason */
 
+struct vm_rows {			/* where in vm_fields[] a device's rows are: from first up to, without, end */
+	uint16_t first, end;
+};
+struct vm_rows vm_rows_of(unsigned device);
+/* The check byte of one device of `vm` over this build's own table. */
+uint8_t vm_check(const struct vm *vm, unsigned device, struct vm_rows rows);
+
 struct item {				/* a changed slot or register, before it is bytes */
 	uint64_t code, delta;
 };
@@ -88,6 +95,8 @@ struct encoder {
 	uint32_t item_count;		/* what the load found changed */
 	uint32_t crossing_count, cross_size, known_count;
 	uint8_t insn_len, insn[STEP_INSN_MAX];
+	uint8_t checks[VM_DEVICE_COUNT];/* of the devices touched, in ascending order */
+	uint64_t first_checks;		/* the first eight of them */
 	struct item items[STEP_ITEMS + 1];
 	struct item effects[STEP_ITEMS + 1];
 	uint8_t cross[STEP_CROSSINGS_MAX + STEP_CROSSINGS * 24];
@@ -95,6 +104,7 @@ struct encoder {
 	/* over steps */
 	uint64_t entry_tsc[VM_MAX_CPUS];/* time of each vCPU's last entry step */
 	uint64_t times[TIMES_MAX];	/* the frame's column of times, see FORMAT.md */
+	struct vm_rows rows[VM_DEVICE_COUNT];
 	struct snapshot_echo snapshots[MEMO_ENTRIES];
 	struct effects_echo effects_echoes[MEMO_ENTRIES];
 };
@@ -158,8 +168,5 @@ static inline bool encoder_full(const struct encoder *e)
 
 /* The frame is whole: fills the header but for packed_size and packed_hash. Without records, gives false: write nothing. */
 bool encoder_close(struct encoder *e, uint64_t session, struct frame_header *out);
-
-/* The check byte of one device of `vm` over this build's own table. */
-uint8_t vm_check(const struct vm *vm, unsigned device);
 
 #endif

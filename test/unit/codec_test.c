@@ -156,7 +156,7 @@ static void note_state(struct fixture *f, struct vcpu *v)
 	f->log[n].end = *v;
 	f->log[n].touched = f->vm.touched;
 	for (unsigned i = 0; i < VM_DEVICE_COUNT; i++)
-		f->log[n].checks[i] = vm_check(&f->vm, i);
+		f->log[n].checks[i] = vm_check(&f->vm, i, vm_rows_of(i));
 }
 
 static void random_exit(struct fixture *f, struct vcpu *v)
