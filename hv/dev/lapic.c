@@ -1,18 +1,18 @@
 /*
  * lapic.c: the local APIC's registers, interrupt requests and priorities.
  *
- * Called by the handlers of MMIO, CR8 and MSRs, by the UART's line and by entry steps. Marks a vCPU as touched
- * only when something of it changed. Interrupt commands are lapic_icr.c, the timer is lapic_timer.c.
+ * Called by the handlers of MMIO, CR8 and MSRs, by the UART's line and by entry steps. Marks a vCPU as
+ * touched only when something of it changed. Interrupt commands are lapic_icr.c, the timer is lapic_timer.c.
  */
 #include "dev/lapic.h"
 #include "dev/lapic_icr.h"
 
 /* SDM, "Local APIC Register Address Map" */
 enum {
-	REG_ID = 0x020, REG_VERSION = 0x030, REG_TPR = 0x080, REG_APR = 0x090, REG_PPR = 0x0a0, REG_EOI = 0x0b0,
+	REG_ID = 0x020, REG_VERSION = 0x030, REG_TPR = 0x080, REG_APR = 0x090, REG_PPR = 0x0a0, REG_EOI = 0xb0,
 	REG_LDR = 0x0d0, REG_DFR = 0x0e0, REG_SVR = 0x0f0, REG_ISR = 0x100, REG_TMR = 0x180, REG_IRR = 0x200,
-	REG_ESR = 0x280, REG_ICR_LOW = 0x300, REG_ICR_HIGH = 0x310, REG_LVT_TIMER = 0x320, REG_LVT_THERMAL = 0x330,
-	REG_LVT_PERF = 0x340, REG_LVT_LINT0 = 0x350, REG_LVT_LINT1 = 0x360, REG_LVT_ERROR = 0x370,
+	REG_ESR = 0x280, REG_ICR_LOW = 0x300, REG_ICR_HIGH = 0x310, REG_LVT_TIMER = 0x320,
+	REG_LVT_THERMAL = 0x330, REG_LVT_PERF = 0x340, REG_LVT_LINT0 = 0x350, REG_LVT_LINT1 = 0x360, REG_LVT_ERROR = 0x370,
 	REG_INITIAL_COUNT = 0x380, REG_CURRENT_COUNT = 0x390, REG_DIVIDE = 0x3e0,
 };
 
@@ -215,7 +215,10 @@ uint64_t lapic_read(const struct vm *vm, unsigned self, uint32_t offset, uint32_
 	return size >= 4 ? value : value & ((UINT64_C(1) << size * 8) - 1);
 }
 
-/* SDM, "Spurious-Interrupt Vector Register": while the APIC is disabled in software, all LVT mask bits are set. */
+/*
+ * SDM, "Spurious-Interrupt Vector Register": while the APIC is disabled in software, all LVT mask bits are
+ * set.
+ */
 static void svr_write(struct vm *vm, unsigned self, uint32_t value, uint64_t tsc)
 {
 	struct lapic *l = &vm->cpu[self].lapic;
@@ -284,10 +287,13 @@ static void register_write(struct vm *vm, struct world *w, unsigned self, uint32
 	}
 }
 
-void lapic_write(struct vm *vm, struct world *w, unsigned self, uint32_t offset, uint32_t size, uint64_t value,
-		 uint64_t tsc)
+void lapic_write(struct vm *vm, struct world *w, unsigned self, uint32_t offset, uint32_t size,
+		 uint64_t value, uint64_t tsc)
 {
-	/* SDM: software must write 32 bits at a register's start; other writes do nothing that can be relied on. */
+	/*
+	 * SDM: software must write 32 bits at a register's start; other writes do nothing that can be
+	 * relied on.
+	 */
 	if (offset & 15 || size < 4)
 		return;
 	register_write(vm, w, self, offset & 0xff0, (uint32_t)value, tsc);

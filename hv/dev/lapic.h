@@ -25,8 +25,8 @@ static inline bool lapic_enabled(const struct vm_cpu *cpu)
 
 /* A guest's access of `size` bytes at `offset` in the page of vCPU `self`'s APIC. */
 uint64_t lapic_read(const struct vm *vm, unsigned self, uint32_t offset, uint32_t size, uint64_t tsc);
-void lapic_write(struct vm *vm, struct world *w, unsigned self, uint32_t offset, uint32_t size, uint64_t value,
-		 uint64_t tsc);
+void lapic_write(struct vm *vm, struct world *w, unsigned self, uint32_t offset, uint32_t size,
+		 uint64_t value, uint64_t tsc);
 
 /* CR8 is bits 7:4 of the TPR. */
 void lapic_set_tpr(struct vm *vm, unsigned self, uint32_t tpr);

@@ -1,5 +1,6 @@
 /*
- * lapic_icr.c: interrupt commands: who is meant, and what reaches them (SDM, "Issuing Interprocessor Interrupts").
+ * lapic_icr.c: interrupt commands: who is meant, and what reaches them (SDM, "Issuing Interprocessor
+ * Interrupts").
  *
  * Called by lapic.c for a write to the ICR's low half. INIT and SIPI are only noted in the target's struct
  * vm_cpu: its next entry step acts on them.
@@ -67,7 +68,9 @@ static void send(struct vm *vm, struct world *w, unsigned self, unsigned target,
 		cpu->sipi_pending = 0;
 		break;
 	case ICR_MODE_SIPI:
-		/* A processor that doesn't wait for it, or won't after an INIT on its way, takes no notice. */
+		/*
+		 * A processor that doesn't wait for it, or won't after an INIT on its way, takes no notice.
+		 */
 		if (cpu->activity != CPU_WAIT_SIPI && !cpu->init_pending)
 			return;
 		/* The first one counts: software sends two. */
@@ -98,7 +101,10 @@ static int lowest_priority(const struct vm *vm, unsigned self, uint32_t command)
 	return found;
 }
 
-/* SDM, "Interrupt Command Register (ICR)", table "Valid Combinations": to itself only an interrupt can be sent. */
+/*
+ * SDM, "Interrupt Command Register (ICR)", table "Valid Combinations": to itself only an interrupt can be
+ * sent.
+ */
 static bool is_valid(uint32_t command)
 {
 	uint32_t mode = command & ICR_MODE;

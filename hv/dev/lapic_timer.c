@@ -1,8 +1,8 @@
 /*
  * lapic_timer.c: the local APIC's timer (SDM, "APIC Timer"), one-shot and periodic.
  *
- * Called by lapic.c and entry.c. State is a base and a deadline, never a count: a step in which only time passed
- * changes nothing here. A division happens only when a guest reads the count or misses whole periods.
+ * Called by lapic.c and entry.c. State is a base and a deadline, never a count: a step in which only time
+ * passed changes nothing here. A division happens only when a guest reads the count or misses whole periods.
  */
 #include "dev/lapic.h"
 #include "dev/vm_state.h"
@@ -98,7 +98,9 @@ void lapic_timer_set_lvt(struct vm *vm, unsigned self, uint32_t lvt, uint64_t ts
 {
 	struct lapic *l = &vm->cpu[self].lapic;
 
-	/* A one-shot count that reached zero, masked or not, stays there even if the mode becomes periodic. */
+	/*
+	 * A one-shot count that reached zero, masked or not, stays there even if the mode becomes periodic.
+	 */
 	if (!(l->lvt_timer & LVT_TIMER_PERIODIC) && lapic_timer_current(l, tsc) == 0)
 		l->timer_base = TIME_NONE;
 	l->lvt_timer = lvt;

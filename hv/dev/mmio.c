@@ -1,8 +1,8 @@
 /*
  * mmio.c: what answers at a guest-physical address.
  *
- * Called by linear.c for each piece of an access. The local APIC's page is where the vCPU's IA32_APIC_BASE says;
- * RAM comes first, then the devices, then nothing.
+ * Called by linear.c for each piece of an access. The local APIC's page is where the vCPU's IA32_APIC_BASE
+ * says; RAM comes first, then the devices, then nothing.
  */
 #include <string.h>
 
@@ -57,7 +57,8 @@ static void console_write(struct world *w, uint64_t gpa, const uint8_t *from)
 		w->ops->console_out(w, from, 1);
 }
 
-void physical_write(struct vcpu *v, struct vm *vm, struct world *w, uint64_t gpa, const void *from, uint32_t len)
+void physical_write(struct vcpu *v, struct vm *vm, struct world *w, uint64_t gpa, const void *from,
+		    uint32_t len)
 {
 	uint64_t value = 0;
 

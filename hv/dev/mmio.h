@@ -6,10 +6,11 @@
 #include "world.h"
 
 /*
- * `len` bytes at `gpa`, within one page: from RAM, a device, or all ones where nothing is. For a device it is one
- * access if it is 1, 2, 4 or 8 bytes.
+ * `len` bytes at `gpa`, within one page: from RAM, a device, or all ones where nothing is. For a device it
+ * is one access if it is 1, 2, 4 or 8 bytes.
  */
 void physical_read(struct vcpu *v, struct vm *vm, struct world *w, uint64_t gpa, void *to, uint32_t len);
-void physical_write(struct vcpu *v, struct vm *vm, struct world *w, uint64_t gpa, const void *from, uint32_t len);
+void physical_write(struct vcpu *v, struct vm *vm, struct world *w, uint64_t gpa, const void *from,
+		    uint32_t len);
 
 #endif

@@ -1,8 +1,8 @@
 /*
  * ports.c: the table of I/O ports, and the ports that are too small for a file: exit, reset, power-off.
  *
- * Called by the handler of I/O instructions. A device answers to accesses that start in its range; an 8-bit device
- * sees a wider access as bytes at successive ports, as on an ISA bus.
+ * Called by the handler of I/O instructions. A device answers to accesses that start in its range; an 8-bit
+ * device sees a wider access as bytes at successive ports, as on an ISA bus.
  */
 #include <stddef.h>
 
@@ -15,7 +15,8 @@
 
 struct port_range {
 	uint16_t first, last;
-	uint8_t max_size;	/* wider accesses aren't for this device, or come as bytes if it is 8 bits wide */
+	/* wider accesses aren't for this device, or come as bytes if it is 8 bits wide */
+	uint8_t max_size;
 	uint32_t (*read)(struct vm *vm, struct world *w, unsigned self, uint16_t port, unsigned size);
 	uint32_t (*write)(struct vm *vm, struct world *w, unsigned self, uint16_t port, unsigned size,
 			  const uint8_t *bytes, uint32_t count);

@@ -9,8 +9,8 @@
 uint32_t port_read(struct vm *vm, struct world *w, unsigned self, uint16_t port, unsigned size);
 
 /*
- * OUT: `count` values of `size` bytes each, one after another (REP OUTS), little-endian in `bytes`. May end the
- * run: vm->stop.kind says so. Gives how many values were taken: all, unless the run ended.
+ * OUT: `count` values of `size` bytes each, one after another (REP OUTS), little-endian in `bytes`. May end
+ * the run: vm->stop.kind says so. Gives how many values were taken: all, unless the run ended.
  */
 uint32_t port_write(struct vm *vm, struct world *w, unsigned self, uint16_t port, unsigned size,
 		    const uint8_t *bytes, uint32_t count);

@@ -1,8 +1,9 @@
 /*
- * uart.c: a 16550 UART (National Semiconductor's PC16550D): registers, receive FIFO, interrupt line, loopback.
+ * uart.c: a 16550 UART (National Semiconductor's PC16550D): registers, receive FIFO, interrupt line,
+ * loopback.
  *
- * Called by the port table (ports.c) and by entry steps. Bytes go out through the world as they are written; what
- * baud rate the guest sets makes no difference.
+ * Called by the port table (ports.c) and by entry steps. Bytes go out through the world as they are
+ * written; what baud rate the guest sets makes no difference.
  */
 #include "dev/uart.h"
 #include "dev/lapic.h"
@@ -136,7 +137,10 @@ static void transmit(struct vm *vm, struct world *w, const uint8_t *bytes, uint3
 	} else {
 		w->ops->console_out(w, bytes, count);
 	}
-	/* The byte leaves at once, so that the holding register is empty again: a new interrupt if it is enabled. */
+	/*
+	 * The byte leaves at once, so that the holding register is empty again: a new interrupt if it is
+	 * enabled.
+	 */
 	if ((u->ier & IER_THR_EMPTY) && !u->thr_empty_pending) {
 		u->thr_empty_pending = 1;
 		vm_touch(vm, VM_DEVICE_UART);
@@ -178,7 +182,8 @@ static void register_write(struct uart *u, unsigned offset, uint8_t value)
 	}
 }
 
-void uart_write(struct vm *vm, struct world *w, unsigned self, unsigned offset, const uint8_t *bytes, uint32_t count)
+void uart_write(struct vm *vm, struct world *w, unsigned self, unsigned offset, const uint8_t *bytes,
+		uint32_t count)
 {
 	struct uart *u = &vm->uart;
 

@@ -1,5 +1,6 @@
 /*
- * vm.c: struct vm as a whole: its reset, its end, and how a deadline becomes a preemption timer's start value.
+ * vm.c: struct vm as a whole: its reset, its end, and how a deadline becomes a preemption timer's start
+ * value.
  *
  * Called by metal and tests at set-up, by handlers and entry steps. Pure: no world, no memory but struct vm.
  */

@@ -1,8 +1,8 @@
 /*
  * vm_fields.c: struct vm, described row by row, for the trace.
  *
- * Read by the codec (session frames, keyframes, check bytes) through vm_fields[]. A member of struct vm that has
- * no row here is lost between a recording and its replay: test/unit/vm_fields_test.c fails then.
+ * Read by the codec (session frames, keyframes, check bytes) through vm_fields[]. A member of struct vm
+ * that has no row here is lost between a recording and its replay: test/unit/vm_fields_test.c fails then.
  */
 #include <stddef.h>
 

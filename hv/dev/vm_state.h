@@ -4,7 +4,10 @@
 
 #include "vm.h"
 
-/* The run ends: `kind` and `value` are its verdict. The handler gives ACTION_STOP, the entry step ENTRY_STOP. */
+/*
+ * The run ends: `kind` and `value` are its verdict. The handler gives ACTION_STOP, the entry step
+ * ENTRY_STOP.
+ */
 void vm_end(struct vm *vm, enum stop_kind kind, uint64_t value);
 
 /* The guest accessed a port or an address where nothing is. */
@@ -28,9 +31,9 @@ static inline uint64_t vm_timer_value(const struct vm_config *config, uint64_t d
 		ticks = cap >> shift;
 	} else {
 		/*
-		 * SDM, "VMX-Preemption Timer": it counts down each time that bit `shift` of the TSC changes, so it
-		 * expires at a multiple of 2^shift. The first one that isn't before the deadline is the one wanted:
-		 * sooner, and the step that follows would find nothing due.
+		 * SDM, "VMX-Preemption Timer": it counts down each time that bit `shift` of the TSC
+		 * changes, so it expires at a multiple of 2^shift. The first one that isn't before the
+		 * deadline is the one wanted: sooner, and the step that follows would find nothing due.
 		 */
 		ticks = ((deadline - 1) >> shift) + 1 - (now >> shift);
 	}

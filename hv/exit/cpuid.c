@@ -1,8 +1,8 @@
 /*
  * cpuid.c: the handler of CPUID: a row of the policy, and the few bits that depend on the vCPU's state.
  *
- * The rows are made once, at boot, by cpuid_policy.c. This is the most frequent exit of many guests: the table is
- * found by an index, not searched.
+ * The rows are made once, at boot, by cpuid_policy.c. This is the most frequent exit of many guests: the
+ * table is found by an index, not searched.
  */
 #include "exit/cpuid.h"
 #include "exit/exit.h"
@@ -65,7 +65,9 @@ uint32_t cpuid_xsave_size(const struct vm_config *config, uint64_t components, b
 		row = cpuid_find(config, LEAF_XSAVE, i);
 		if (!row)
 			continue;
-		/* SDM, "Compacted Format of the Extended Region": ECX bit 1 aligns a component to 64 bytes. */
+		/*
+		 * SDM, "Compacted Format of the Extended Region": ECX bit 1 aligns a component to 64 bytes.
+		 */
 		if (compacted)
 			size = (row->ecx & 2 ? (size + 63) & ~63u : size) + row->eax;
 		else if (row->ebx + row->eax > size)
@@ -75,7 +77,8 @@ uint32_t cpuid_xsave_size(const struct vm_config *config, uint64_t components, b
 }
 
 /* Bits that CPUID takes from the processor's state (SDM, "CPUID"): the registers hold the row already. */
-static __attribute__((noinline)) void adjust(struct vcpu *v, const struct vm *vm, uint32_t leaf, uint32_t subleaf)
+static __attribute__((noinline))
+void adjust(struct vcpu *v, const struct vm *vm, uint32_t leaf, uint32_t subleaf)
 {
 	const struct vm_cpu *cpu = &vm->cpu[v->index];
 
@@ -104,8 +107,8 @@ static __attribute__((noinline)) void adjust(struct vcpu *v, const struct vm *vm
 }
 
 /* A leaf that has no row, or not this subleaf. */
-static __attribute__((noinline)) enum exit_action cpuid_missing(struct vcpu *v, const struct vm_config *config,
-								uint32_t leaf, uint32_t subleaf)
+static __attribute__((noinline))
+enum exit_action cpuid_missing(struct vcpu *v, const struct vm_config *config, uint32_t leaf, uint32_t subleaf)
 {
 	const struct vm_cpuid *top = cpuid_find(config, 0, 0), *row = NULL;
 
@@ -122,7 +125,8 @@ static __attribute__((noinline)) enum exit_action cpuid_missing(struct vcpu *v, 
 }
 
 /* Not the leaf's first row. */
-static __attribute__((noinline)) enum exit_action cpuid_subleaf(struct vcpu *v, struct vm *vm, uint32_t leaf, uint32_t subleaf)
+static __attribute__((noinline))
+enum exit_action cpuid_subleaf(struct vcpu *v, struct vm *vm, uint32_t leaf, uint32_t subleaf)
 {
 	const struct vm_cpuid *row = cpuid_find(&vm->config, leaf, subleaf);
 

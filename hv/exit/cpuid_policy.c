@@ -1,5 +1,6 @@
 /*
- * cpuid_policy.c: what the guest is told of its processor: the host's features that we know and handle, no others.
+ * cpuid_policy.c: what the guest is told of its processor: the host's features that we know and handle, no
+ * others.
  *
  * Called once, at boot. A bit that isn't listed here is 0: a feature of a future processor stays hidden until
  * somebody has thought about it.
@@ -28,7 +29,10 @@
 	 BIT(25) /* SSE */ | BIT(26) /* SSE2 */ | BIT(27) /* SS */)
 #define FEATURE_1_EDX_HTT	BIT(28)
 
-/* Leaf 7, subleaf 0. Not: TSC_ADJUST, SGX, HLE, RTM, PQM, MPX, PQE, PT; CET, WAITPKG, TME, LA57, KL, ENQCMD, PKS. */
+/*
+ * Leaf 7, subleaf 0. Not: TSC_ADJUST, SGX, HLE, RTM, PQM, MPX, PQE, PT; CET, WAITPKG, TME, LA57, KL,
+ * ENQCMD, PKS.
+ */
 #define FEATURES_7_EBX                                                                              \
 	(BIT(0) /* FSGSBASE */ | BIT(3) /* BMI1 */ | BIT(6) /* FDP_EXCPTN_ONLY */ | BIT(7) /* SMEP */ | \
 	 BIT(8) /* BMI2 */ | BIT(9) /* ERMS */ | BIT(10) /* INVPCID */ | BIT(13) /* no FPU CS, DS */ |  \
@@ -142,7 +146,10 @@ static void add_cache(struct builder *b)
 		h = host_leaf(b, 4, i);
 		if (!(h.eax & 0x1f))
 			break;
-		/* Caches of levels 1 and 2 are a vCPU's own, the others all share. All are cores of one package. */
+		/*
+		 * Caches of levels 1 and 2 are a vCPU's own, the others all share. All are cores of one
+		 * package.
+		 */
 		level = h.eax >> 5 & 7;
 		sharing = level >= 3 ? (1u << log2_up(b->config->cpu_count)) - 1 : 0;
 		add(b, 4, i, (h.eax & 0x3fff) | sharing << 14 | cores << 26, h.ebx, h.ecx, h.edx);
@@ -154,7 +161,8 @@ static void add_extended_features(struct builder *b)
 	const struct vm_config *c = b->config;
 	struct host_cpuid h = host_leaf(b, 7, 0);
 	uint32_t ebx = FEATURES_7_EBX | when(has_avx(c), FEATURES_7_EBX_AVX) |
-		       when(has_avx512(c), FEATURES_7_EBX_AVX512) | when(c->host_random, FEATURE_7_EBX_RDSEED);
+		       when(has_avx512(c), FEATURES_7_EBX_AVX512) |
+		       when(c->host_random, FEATURE_7_EBX_RDSEED);
 	uint32_t ecx = FEATURES_7_ECX | when(has_avx(c), FEATURES_7_ECX_AVX) |
 		       when(has_avx512(c), FEATURES_7_ECX_AVX512) |
 		       when((c->xcr0_allowed & XCR0_PKRU) != 0, FEATURE_7_ECX_PKU);
@@ -163,7 +171,10 @@ static void add_extended_features(struct builder *b)
 	    h.edx & (FEATURES_7_EDX | when(has_avx512(c), FEATURES_7_EDX_AVX512)));
 }
 
-/* SDM, "Detecting Hardware Multi-threading Support and Topology": one thread a core, all cores in one package. */
+/*
+ * SDM, "Detecting Hardware Multi-threading Support and Topology": one thread a core, all cores in one
+ * package.
+ */
 static void add_topology(struct builder *b)
 {
 	uint32_t count = b->config->cpu_count;
@@ -191,7 +202,9 @@ static void add_xsave(struct builder *b)
 		h = host_leaf(b, 0xd, i);
 		add(b, 0xd, i, h.eax, h.ebx, h.ecx & 3, 0);
 	}
-	/* What the largest area takes, by the rows above: the host's own figure counts what we don't allow. */
+	/*
+	 * What the largest area takes, by the rows above: the host's own figure counts what we don't allow.
+	 */
 	c->cpuid[first].ecx = cpuid_xsave_size(c, xcr0, false);
 }
 
@@ -208,7 +221,10 @@ static void add_basic(struct builder *b)
 	add_extended_features(b);
 	add_topology(b);
 	add_xsave(b);
-	/* SDM, "Time Stamp Counter and Nominal Core Crystal Clock": TSC = crystal × EBX / EAX; so is the APIC timer's. */
+	/*
+	 * SDM, "Time Stamp Counter and Nominal Core Crystal Clock": TSC = crystal × EBX / EAX; so is the
+	 * APIC timer's.
+	 */
 	add(b, 0x15, CPUID_ANY_SUBLEAF, 1, 1, (uint32_t)(c->tsc_khz * 1000), 0);
 	add(b, 0x16, CPUID_ANY_SUBLEAF, mhz, mhz, 0, 0);
 }
@@ -217,8 +233,8 @@ static void add_hypervisor(struct builder *b)
 {
 	uint32_t khz = (uint32_t)b->config->tsc_khz;
 
-	add(b, CPUID_HYPERVISOR, CPUID_ANY_SUBLEAF, CPUID_HYPERVISOR_TSC, CPUID_SIGNATURE_EBX, CPUID_SIGNATURE_ECX,
-	    CPUID_SIGNATURE_EDX);
+	add(b, CPUID_HYPERVISOR, CPUID_ANY_SUBLEAF, CPUID_HYPERVISOR_TSC, CPUID_SIGNATURE_EBX,
+	    CPUID_SIGNATURE_ECX, CPUID_SIGNATURE_EDX);
 	add(b, CPUID_HYPERVISOR_TSC, CPUID_ANY_SUBLEAF, khz, khz, 0, 0);
 }
 
@@ -228,7 +244,8 @@ static void add_extended(struct builder *b)
 
 	add(b, 0x80000000, CPUID_ANY_SUBLEAF, MAX_EXTENDED_LEAF, 0, 0, 0);
 	h = host_leaf(b, 0x80000001, 0);
-	add(b, 0x80000001, CPUID_ANY_SUBLEAF, 0, 0, h.ecx & FEATURES_80000001_ECX, h.edx & FEATURES_80000001_EDX);
+	add(b, 0x80000001, CPUID_ANY_SUBLEAF, 0, 0, h.ecx & FEATURES_80000001_ECX,
+	    h.edx & FEATURES_80000001_EDX);
 	for (uint32_t leaf = 0x80000002; leaf <= 0x80000006; leaf++) {
 		h = host_leaf(b, leaf, 0);
 		add(b, leaf, CPUID_ANY_SUBLEAF, h.eax, h.ebx, h.ecx, h.edx);
@@ -243,8 +260,8 @@ static void add_extended(struct builder *b)
 static uint64_t cr4_allowed(const struct vm_config *c)
 {
 	const struct vm_cpuid *one = cpuid_find(c, 1, 0), *seven = cpuid_find(c, 7, 0);
-	uint64_t cr4 = CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_PGE | CR4_PCE | CR4_OSFXSR |
-		       CR4_OSXMMEXCPT;
+	uint64_t cr4 = CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_PGE | CR4_PCE |
+		       CR4_OSFXSR | CR4_OSXMMEXCPT;
 
 	if (one->ecx & FEATURE_1_ECX_PCID)
 		cr4 |= CR4_PCIDE;

@@ -1,9 +1,9 @@
 /*
  * cr.c: control-register accesses (SDM, "Exit Qualification for Control-Register Accesses").
  *
- * The guest owns most bits of CR0 and CR4 and changes them without an exit. What comes here touches a bit that the
- * masks keep from it, and the whole instruction is then ours: checks, IA-32e mode, PDPTEs, invalidation.
- * CPL was checked by the processor.
+ * The guest owns most bits of CR0 and CR4 and changes them without an exit. What comes here touches a bit
+ * that the masks keep from it, and the whole instruction is then ours: checks, IA-32e mode, PDPTEs,
+ * invalidation. CPL was checked by the processor.
  */
 #include "exit/exit.h"
 #include "dev/lapic.h"
@@ -48,7 +48,8 @@ static void update_long_mode(struct vcpu *v, uint64_t cr0)
 	if (active == !!(efer & EFER_LMA))
 		return;
 	vmcs_write(v, VMCS_GUEST_EFER, efer ^ EFER_LMA);
-	vmcs_write(v, VMCS_ENTRY_CONTROLS, active ? controls | ENTRY_IA32E : controls & ~(uint64_t)ENTRY_IA32E);
+	vmcs_write(v, VMCS_ENTRY_CONTROLS,
+		   active ? controls | ENTRY_IA32E : controls & ~(uint64_t)ENTRY_IA32E);
 }
 
 static enum exit_action cr0_write(struct vcpu *v, struct vm *vm, struct world *w, uint64_t value)
@@ -58,7 +59,8 @@ static enum exit_action cr0_write(struct vcpu *v, struct vm *vm, struct world *w
 	if (value >> 32 || !cr0_is_valid(v, old, cr0))
 		return general_protection(v, vm);
 	/* SDM, "PDPTE Registers": loaded by a MOV that changes CD, NW or PG. */
-	if (uses_pdptes(cr0, vcpu_cr4(v), vmcs_read(v, VMCS_GUEST_EFER)) && (changed & (CR0_CD | CR0_NW | CR0_PG)) &&
+	if (uses_pdptes(cr0, vcpu_cr4(v), vmcs_read(v, VMCS_GUEST_EFER)) &&
+	    (changed & (CR0_CD | CR0_NW | CR0_PG)) &&
 	    !walk_load_pdptes(v, vm, w, vmcs_read(v, VMCS_GUEST_CR3)))
 		return general_protection(v, vm);
 	update_long_mode(v, cr0);

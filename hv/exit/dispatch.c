@@ -1,9 +1,10 @@
 /*
  * dispatch.c: one VM exit, from reason to action.
  *
- * Called by metal at each exit and by replay for each recorded one. Checks bit 31 and bounds, lets the VM's extra
- * controllers have a look, calls the handler of exits.def's row, and finishes the instruction: RIP is advanced, STI
- * and MOV-SS blocking ended and the single-step trap raised here alone. The path of the common exit is kept short.
+ * Called by metal at each exit and by replay for each recorded one. Checks bit 31 and bounds, lets the VM's
+ * extra controllers have a look, calls the handler of exits.def's row, and finishes the instruction: RIP is
+ * advanced, STI and MOV-SS blocking ended and the single-step trap raised here alone. The path of the
+ * common exit is kept short.
  */
 #include "exit/exit.h"
 
@@ -59,7 +60,8 @@ static int ask_chain(struct vcpu *v, struct vm *vm, struct world *w)
 }
 
 /* Every exit can come here; most don't need to. */
-static __attribute__((noinline)) enum exit_action handle_unusual(struct vcpu *v, struct vm *vm, struct world *w)
+static __attribute__((noinline))
+enum exit_action handle_unusual(struct vcpu *v, struct vm *vm, struct world *w)
 {
 	uint64_t reason = vmcs_read(v, VMCS_EXIT_REASON), state = vmcs_read(v, VMCS_GUEST_INTERRUPTIBILITY);
 	int action;

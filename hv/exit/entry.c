@@ -1,9 +1,9 @@
 /*
  * entry.c: what is decided between an exit and the next entry: time, events, sleep, timers.
  *
- * Called by metal when the scheduler picks a vCPU, and by replay. The common case, in which nothing is due, reads a
- * few words and writes nothing. What makes a vCPU run again is in struct vm alone, so that any vCPU's step can post
- * it: cpu->attention says that its owner must look.
+ * Called by metal when the scheduler picks a vCPU, and by replay. The common case, in which nothing is due,
+ * reads a few words and writes nothing. What makes a vCPU run again is in struct vm alone, so that any
+ * vCPU's step can post it: cpu->attention says that its owner must look.
  */
 #include "exit/exit.h"
 #include "exit/startup.h"
@@ -48,7 +48,10 @@ static bool can_take_interrupt(struct vcpu *v)
 	       !(vmcs_read(v, VMCS_GUEST_INTERRUPTIBILITY) & (BLOCKING_MOV_SS | BLOCKING_STI));
 }
 
-/* SDM, "NMI-Window Exiting": it may be set only with virtual NMIs. Without them the NMI waits for another exit. */
+/*
+ * SDM, "NMI-Window Exiting": it may be set only with virtual NMIs. Without them the NMI waits for another
+ * exit.
+ */
 static uint32_t nmi_window(struct vcpu *v)
 {
 	return vmcs_read(v, VMCS_PIN_CONTROLS) & PIN_VIRTUAL_NMIS ? PROC_NMI_WINDOW : 0;
@@ -154,8 +157,8 @@ static bool can_wake(const struct vm_cpu *cpu)
 }
 
 /*
- * It has nothing to run. While another vCPU has, it waits. If it is the last one awake it sleeps in the guest, in
- * activity state HLT, where time costs nothing, until the first of all is due.
+ * It has nothing to run. While another vCPU has, it waits. If it is the last one awake it sleeps in the
+ * guest, in activity state HLT, where time costs nothing, until the first of all is due.
  */
 static enum entry_result idle(struct vcpu *v, struct vm *vm, struct world *w)
 {
@@ -203,7 +206,8 @@ static inline enum entry_result enter_running(struct vcpu *v, struct vm *vm, str
 }
 
 /* Something is due, posted, or the vCPU sleeps. */
-static __attribute__((noinline)) enum entry_result prepare_slow(struct vcpu *v, struct vm *vm, struct world *w)
+static __attribute__((noinline))
+enum entry_result prepare_slow(struct vcpu *v, struct vm *vm, struct world *w)
 {
 	struct vm_cpu *cpu = &vm->cpu[v->index];
 

@@ -1,8 +1,9 @@
 /*
- * ept.c: EPT violations: the guest reached for memory that isn't RAM (SDM, "Exit Qualification for EPT Violations").
+ * ept.c: EPT violations: the guest reached for memory that isn't RAM (SDM, "Exit Qualification for EPT
+ * Violations").
  *
- * EPT maps the guest's RAM and nothing else, so each of them is a device, or nothing. The processor doesn't say what
- * it was about to do: the instruction is fetched, decoded and emulated.
+ * EPT maps the guest's RAM and nothing else, so each of them is a device, or nothing. The processor doesn't
+ * say what it was about to do: the instruction is fetched, decoded and emulated.
  */
 #include "exit/exit.h"
 #include "insn/emulate.h"
@@ -21,7 +22,8 @@ static void know_translation(struct access *a, uint64_t qualification)
 
 	if ((qualification & both) != both)
 		return;
-	linear_know(a, vmcs_read(a->v, VMCS_GUEST_LINEAR_ADDR), vmcs_read(a->v, VMCS_GUEST_PHYSICAL_ADDR), access);
+	linear_know(a, vmcs_read(a->v, VMCS_GUEST_LINEAR_ADDR), vmcs_read(a->v, VMCS_GUEST_PHYSICAL_ADDR),
+		    access);
 }
 
 /* Fetch and decode. ACTION_RETIRE: *insn is good. Otherwise what to do instead. */

@@ -48,6 +48,7 @@ enum exit_action exit_exception(struct vcpu *v, struct vm *vm, struct world *w)
 	if (type == INTR_TYPE_PRIVILEGED)
 		update_debug_registers(v, w);
 	/* INT1, INT3, INTO: RIP is at the instruction, and the entry pushes what lies after it. */
-	vcpu_queue_event(v, info & (INTR_INFO_VECTOR | INTR_INFO_TYPE), 0, vmcs_read(v, VMCS_EXIT_INSTRUCTION_LEN));
+	vcpu_queue_event(v, info & (INTR_INFO_VECTOR | INTR_INFO_TYPE), 0,
+			 vmcs_read(v, VMCS_EXIT_INSTRUCTION_LEN));
 	return ACTION_INJECT;
 }

@@ -24,8 +24,8 @@ enum exit_reason {
 };
 
 /*
- * An extra controller, asked before the handler: an action, or CONTROLLER_PASS for "not mine". vm->chain names
- * them by index into exit_controllers[] (controllers.c); 0 ends the chain.
+ * An extra controller, asked before the handler: an action, or CONTROLLER_PASS for "not mine". vm->chain
+ * names them by index into exit_controllers[] (controllers.c); 0 ends the chain.
  */
 #define CONTROLLER_PASS (-1)
 typedef int exit_controller(struct vcpu *v, struct vm *vm, struct world *w);
@@ -40,7 +40,10 @@ enum exit_action exit_stop(struct vm *vm, enum stop_kind kind, uint64_t value);
 /* State after INIT (SDM, "IA-32 and Intel 64 Processor States Following Power-up, Reset, or INIT"). vcpu.c */
 void vcpu_init(struct vcpu *v, struct vm *vm);
 
-/* What CR0 and CR4 hold when the guest believes `cr0` and `cr4`: VMX operation fixes bits, CD and NW stay clear. */
+/*
+ * What CR0 and CR4 hold when the guest believes `cr0` and `cr4`: VMX operation fixes bits, CD and NW stay
+ * clear.
+ */
 uint64_t vcpu_real_cr0(const struct vm_config *config, uint64_t cr0);
 uint64_t vcpu_real_cr4(const struct vm_config *config, uint64_t cr4);
 

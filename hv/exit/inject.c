@@ -1,8 +1,8 @@
 /*
  * inject.c: queueing events for the next VM entry, and what becomes of two at once.
  *
- * Called by dispatch.c (an event whose delivery was interrupted), by handlers (exceptions) and entry.c (interrupts,
- * NMIs). Never moves RIP.
+ * Called by dispatch.c (an event whose delivery was interrupted), by handlers (exceptions) and entry.c
+ * (interrupts, NMIs). Never moves RIP.
  */
 #include "exit/exit.h"
 #include "dev/vm_state.h"
@@ -95,8 +95,8 @@ static void queue_exception(struct vcpu *v, unsigned vector, uint32_t error_code
 		info |= INTR_INFO_ERROR_CODE;
 	vcpu_queue_event(v, info, error_code, 0);
 	/*
-	 * SDM, "Saving Non-Register State"/"EFLAGS.RF": what a fault pushes has RF set, so that an instruction
-	 * breakpoint isn't met again. Delivery pushes the VMCS's RFLAGS, so it is set there.
+	 * SDM, "Saving Non-Register State"/"EFLAGS.RF": what a fault pushes has RF set, so that an
+	 * instruction breakpoint isn't met again. Delivery pushes the VMCS's RFLAGS, so it is set there.
 	 */
 	if (vector != VECTOR_DB && vector != VECTOR_DF && vector != VECTOR_MC)
 		vmcs_write(v, VMCS_GUEST_RFLAGS, vmcs_read(v, VMCS_GUEST_RFLAGS) | RFLAGS_RF);
@@ -114,7 +114,10 @@ enum exit_action vcpu_inject(struct vcpu *v, struct vm *vm, unsigned vector, uin
 			vector = VECTOR_DF;
 			error_code = 0;
 		} else if ((queued & INTR_INFO_TYPE) == INTR_TYPE_NMI) {
-			/* "Handle serially": the exception takes the NMI's place, but the NMI counts as delivered. */
+			/*
+			 * "Handle serially": the exception takes the NMI's place, but the NMI counts as
+			 * delivered.
+			 */
 			vcpu_block_nmi(v);
 		}
 	}
@@ -131,7 +134,8 @@ enum exit_action vcpu_inject_fault(struct vcpu *v, struct vm *vm, const struct f
 
 void vcpu_pend_single_step(struct vcpu *v)
 {
-	if (!(vmcs_read(v, VMCS_GUEST_RFLAGS) & RFLAGS_TF) || (vmcs_read(v, VMCS_GUEST_DEBUGCTL) & DEBUGCTL_BTF))
+	if (!(vmcs_read(v, VMCS_GUEST_RFLAGS) & RFLAGS_TF) ||
+	    (vmcs_read(v, VMCS_GUEST_DEBUGCTL) & DEBUGCTL_BTF))
 		return;
 	vmcs_write(v, VMCS_GUEST_PENDING_DBG_EXCEPTIONS,
 		   vmcs_read(v, VMCS_GUEST_PENDING_DBG_EXCEPTIONS) | PENDING_DBG_BS);

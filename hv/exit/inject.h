@@ -14,9 +14,10 @@ struct fault {
 };
 
 /*
- * Queue a hardware exception for the next entry: ACTION_INJECT. While an event is queued whose delivery this exit
- * interrupted, the two combine (SDM, "Interrupt 8—Double Fault Exception (#DF)"): into a double fault, or the
- * triple fault that ends the VM: ACTION_STOP. `error_code` counts only for vectors that have one.
+ * Queue a hardware exception for the next entry: ACTION_INJECT. While an event is queued whose delivery
+ * this exit interrupted, the two combine (SDM, "Interrupt 8—Double Fault Exception (#DF)"): into a double
+ * fault, or the triple fault that ends the VM: ACTION_STOP. `error_code` counts only for vectors that have
+ * one.
  */
 enum exit_action vcpu_inject(struct vcpu *v, struct vm *vm, unsigned vector, uint32_t error_code);
 

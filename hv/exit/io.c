@@ -1,9 +1,9 @@
 /*
  * io.c: IN, OUT, INS, OUTS (SDM, "Exit Qualification for I/O Instructions").
  *
- * IOPL and the TSS's bitmap were checked by the processor before the exit; the memory operand of INS and OUTS was
- * not. A REP form does a bounded part at each exit and lets the instruction run again for the rest, so that
- * interrupts are taken between, as on a processor.
+ * IOPL and the TSS's bitmap were checked by the processor before the exit; the memory operand of INS and
+ * OUTS was not. A REP form does a bounded part at each exit and lets the instruction run again for the
+ * rest, so that interrupts are taken between, as on a processor.
  */
 #include "exit/exit.h"
 #include "dev/ports.h"
@@ -62,10 +62,11 @@ static void index_write(struct vcpu *v, enum gpr reg, uint64_t mask, uint64_t va
 }
 
 /*
- * How many elements this exit does: until the next page (with DF set, one by one: such strings are rare), the chunk's
- * bound, or the address size's wrap. With the trap flag each iteration traps.
+ * How many elements this exit does: until the next page (with DF set, one by one: such strings are rare),
+ * the chunk's bound, or the address size's wrap. With the trap flag each iteration traps.
  */
-static uint32_t chunk(struct vcpu *v, const struct io *io, const struct string_io *s, uint64_t offset, uint64_t linear)
+static uint32_t chunk(struct vcpu *v, const struct io *io, const struct string_io *s, uint64_t offset,
+		      uint64_t linear)
 {
 	uint64_t left = gpr_read(v, GPR_RCX) & s->mask, fits = (4096 - (linear & 4095)) / io->size;
 	uint64_t bound = CHUNK_BYTES / io->size, beyond_this = (s->mask - offset) / io->size;

@@ -7,7 +7,10 @@
 #include "exit/arch.h"
 #include "vcpu.h"
 
-/* What the guest believes CR0 to be: bits of the mask come from the shadow (SDM, "Guest/Host Masks and Read Shadows"). */
+/*
+ * What the guest believes CR0 to be: bits of the mask come from the shadow (SDM, "Guest/Host Masks and Read
+ * Shadows").
+ */
 static inline uint64_t vcpu_cr0(struct vcpu *v)
 {
 	uint64_t mask = vmcs_read(v, VMCS_CR0_MASK);

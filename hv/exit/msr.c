@@ -1,8 +1,8 @@
 /*
  * msr.c: RDMSR and WRMSR by the policy of msrs.def.
  *
- * CPL was checked by the processor. An MSR without a row, and a value with reserved bits, give #GP(0): a guest
- * that probes finds a processor that has just these.
+ * CPL was checked by the processor. An MSR without a row, and a value with reserved bits, give #GP(0): a
+ * guest that probes finds a processor that has just these.
  */
 #include <stddef.h>
 
@@ -50,7 +50,8 @@ static bool write_APIC_BASE(struct vcpu *v, struct vm *vm, struct world *w, uint
 	uint64_t base = value & LAPIC_BASE_ADDRESS;
 
 	(void)w;
-	if (value & ~(LAPIC_BASE_ADDRESS | LAPIC_BASE_ENABLE | LAPIC_BASE_BSP) || (value & ~vm_phys_mask(&vm->config)) ||
+	if (value & ~(LAPIC_BASE_ADDRESS | LAPIC_BASE_ENABLE | LAPIC_BASE_BSP) ||
+	    (value & ~vm_phys_mask(&vm->config)) ||
 	    base < vm->config.memory_size)
 		return false;
 	cpu->apic_base = base | (value & LAPIC_BASE_ENABLE) | (cpu->apic_base & LAPIC_BASE_BSP);

@@ -1,13 +1,14 @@
 /*
  * simple.c: instructions whose whole handler is a line: HLT, INVD, WBINVD, RDPMC.
  *
- * SDM, "Relative Priority of Faults and VM Exits": CPL and mode were checked by the processor before the exit.
+ * SDM, "Relative Priority of Faults and VM Exits": CPL and mode were checked by the processor before the
+ * exit.
  */
 #include "exit/exit.h"
 
 /*
- * The vCPU sleeps from its next entry step on. With interrupts off only NMI and INIT can wake it. A single-step trap
- * that is pending after HLT ends it before it begins.
+ * The vCPU sleeps from its next entry step on. With interrupts off only NMI and INIT can wake it. A
+ * single-step trap that is pending after HLT ends it before it begins.
  */
 enum exit_action exit_hlt(struct vcpu *v, struct vm *vm, struct world *w)
 {
@@ -22,7 +23,10 @@ enum exit_action exit_hlt(struct vcpu *v, struct vm *vm, struct world *w)
 	return ACTION_RETIRE;
 }
 
-/* Guest memory is the host's cacheable memory and no device reads it behind the caches: nothing to write back. */
+/*
+ * Guest memory is the host's cacheable memory and no device reads it behind the caches: nothing to write
+ * back.
+ */
 enum exit_action exit_invd(struct vcpu *v, struct vm *vm, struct world *w)
 {
 	(void)v, (void)vm, (void)w;

@@ -1,8 +1,8 @@
 /*
  * startup.c: INIT and SIPI (SDM, "Multiple-Processor (MP) Initialization").
  *
- * Called by entry.c. Brings the vCPU's VMCS, registers, debug registers and local APIC to their state after INIT.
- * XCR0, MTRRs and the MSRs that INIT leaves alone are left alone.
+ * Called by entry.c. Brings the vCPU's VMCS, registers, debug registers and local APIC to their state after
+ * INIT. XCR0, MTRRs and the MSRs that INIT leaves alone are left alone.
  */
 #include "exit/exit.h"
 #include "exit/startup.h"

@@ -19,7 +19,10 @@ enum exit_action exit_unhandled(struct vcpu *v, struct vm *vm, struct world *w)
 	return exit_stop(vm, STOP_UNHANDLED, vmcs_read(v, VMCS_EXIT_REASON));
 }
 
-/* The control or feature that causes this exit is off, or there is no such reason: a set-up bug, or a new processor. */
+/*
+ * The control or feature that causes this exit is off, or there is no such reason: a set-up bug, or a new
+ * processor.
+ */
 enum exit_action exit_impossible(struct vcpu *v, struct vm *vm, struct world *w)
 {
 	return exit_unhandled(v, vm, w);

@@ -93,7 +93,10 @@ static void set_data_segments(struct vcpu *v, uint16_t selector, uint32_t limit,
 		set_segment(v, data[i], selector, limit, rights);
 }
 
-/* CR0 bits that the guest doesn't own: VMX operation fixes some; CD and NW would turn off the host's caches. */
+/*
+ * CR0 bits that the guest doesn't own: VMX operation fixes some; CD and NW would turn off the host's
+ * caches.
+ */
 static uint64_t cr0_mask(const struct vm_config *config)
 {
 	return (config->cr0_fixed0 & ~(CR0_PE | CR0_PG)) | CR0_CD | CR0_NW;

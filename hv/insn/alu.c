@@ -1,5 +1,6 @@
 /*
- * alu.c: the arithmetic of emulated instructions. Checked against the processor's own by test/unit/alu_test.c.
+ * alu.c: the arithmetic of emulated instructions. Checked against the processor's own by
+ * test/unit/alu_test.c.
  */
 #include "insn/alu.h"
 
@@ -175,7 +176,8 @@ uint64_t alu_multiply(unsigned size, bool is_signed, uint64_t a, uint64_t b, uin
 		product = (unsigned __int128)(a & alu_mask(size)) * (b & alu_mask(size));
 	low = (uint64_t)product & alu_mask(size);
 	*high = (uint64_t)(product >> bits) & alu_mask(size);
-	overflow = is_signed ? *high != ((uint64_t)(to_signed(size, low) >> 63) & alu_mask(size)) : *high != 0;
+	overflow = is_signed ? *high != ((uint64_t)(to_signed(size, low) >> 63) & alu_mask(size)) :
+		*high != 0;
 	/* The other flags are undefined; they are set by the low half, as processors do. */
 	*flags = (*flags & ~ALL_FLAGS) | result_flags(size, low) | (overflow ? RFLAGS_CF | RFLAGS_OF : 0);
 	return low;

@@ -1,8 +1,8 @@
 /*
  * alu.h: integer operations with their flags (SDM, "EFLAGS Cross-Reference"). Pure.
  *
- * Operands and results are zero-extended to 64 bits; `size` is 1, 2, 4 or 8 bytes. *flags is RFLAGS: the operation's
- * flags are replaced, the others kept.
+ * Operands and results are zero-extended to 64 bits; `size` is 1, 2, 4 or 8 bytes. *flags is RFLAGS: the
+ * operation's flags are replaced, the others kept.
  */
 #ifndef VEXIT_INSN_ALU_H
 #define VEXIT_INSN_ALU_H

@@ -1,8 +1,8 @@
 /*
  * decode.c: the instruction decoder.
  *
- * Called by emulate.c's callers and by tests, which compare its lengths with another decoder's. A format table for
- * each opcode map says what follows the opcode; all else is prefixes, ModR/M and SIB.
+ * Called by emulate.c's callers and by tests, which compare its lengths with another decoder's. A format
+ * table for each opcode map says what follows the opcode; all else is prefixes, ModR/M and SIB.
  */
 #include <string.h>
 
@@ -179,7 +179,10 @@ static bool decode_vex(struct cursor *c, struct insn *insn, uint8_t prefix)
 	return map >= 1 && (map <= 3 || (prefix == 0x62 && (map == 5 || map == 6)));
 }
 
-/* In 16- and 32-bit code LES, LDS and BOUND have the same first byte; a register operand, which they can't have, tells. */
+/*
+ * In 16- and 32-bit code LES, LDS and BOUND have the same first byte; a register operand, which they can't
+ * have, tells.
+ */
 static bool is_vex(const struct cursor *c, const struct insn *insn, uint8_t byte)
 {
 	if (byte != 0xc4 && byte != 0xc5 && byte != 0x62)
@@ -232,9 +235,10 @@ static void default_segment(struct insn *insn)
 /* SDM, "16-Bit Addressing Forms with the ModR/M Byte" */
 static void decode_memory16(struct cursor *c, struct insn *insn)
 {
-	static const uint8_t bases[] = { GPR_RBX, GPR_RBX, GPR_RBP, GPR_RBP, GPR_RSI, GPR_RDI, GPR_RBP, GPR_RBX };
-	static const uint8_t indexes[] = { GPR_RSI, GPR_RDI, GPR_RSI, GPR_RDI, INSN_NO_REG, INSN_NO_REG, INSN_NO_REG,
-					   INSN_NO_REG };
+	static const uint8_t bases[] = { GPR_RBX, GPR_RBX, GPR_RBP, GPR_RBP, GPR_RSI, GPR_RDI, GPR_RBP,
+					 GPR_RBX };
+	static const uint8_t indexes[] = { GPR_RSI, GPR_RDI, GPR_RSI, GPR_RDI, INSN_NO_REG, INSN_NO_REG,
+					   INSN_NO_REG, INSN_NO_REG };
 	unsigned rm = insn->rm & 7;
 
 	insn->base = bases[rm];
@@ -248,7 +252,10 @@ static void decode_memory16(struct cursor *c, struct insn *insn)
 	default_segment(insn);
 }
 
-/* SDM, "32-Bit Addressing Forms with the SIB Byte". Gives whether there is a 32-bit displacement without a base. */
+/*
+ * SDM, "32-Bit Addressing Forms with the SIB Byte". Gives whether there is a 32-bit displacement without a
+ * base.
+ */
 static bool decode_sib(struct cursor *c, struct insn *insn)
 {
 	uint8_t sib = next_byte(c);
@@ -324,7 +331,10 @@ static bool decode_rest(struct cursor *c, struct insn *insn, char format)
 	case 'v': decode_immediate(c, insn, insn->operand_size); return true;
 	case 'B': decode_modrm(c, insn, false); decode_immediate(c, insn, 1); return true;
 	case 'Z': decode_modrm(c, insn, false); decode_immediate(c, insn, z); return true;
-	/* SDM: in 64-bit mode a near branch has a 32-bit displacement, whatever the operand-size prefix says. */
+	/*
+	 * SDM: in 64-bit mode a near branch has a 32-bit displacement, whatever the operand-size prefix
+	 * says.
+	 */
 	case 'j': decode_immediate(c, insn, insn->code_bits == 64 ? 4 : z); return true;
 	case 'e': decode_immediate(c, insn, 2); next_byte(c); return true;
 	case 'p': decode_immediate(c, insn, z); next_signed(c, 2); return true;

@@ -1,8 +1,8 @@
 /*
  * decode.h: an x86 instruction's bytes → a plain struct (SDM, volume 2, "Instruction Format").
  *
- * Pure: no vCPU, no memory. It knows the length and the operands' form of every instruction that has one of the
- * formats below; whether an opcode exists in all its variants is the emulator's question.
+ * Pure: no vCPU, no memory. It knows the length and the operands' form of every instruction that has one of
+ * the formats below; whether an opcode exists in all its variants is the emulator's question.
  */
 #ifndef VEXIT_INSN_DECODE_H
 #define VEXIT_INSN_DECODE_H
@@ -47,7 +47,10 @@ struct insn {
 	uint8_t immediate_size;
 };
 
-/* `code_bits`: 16, 32 or 64. `count` bytes are there, at most 15 are read. *insn is valid with INSN_OK alone. */
+/*
+ * `code_bits`: 16, 32 or 64. `count` bytes are there, at most 15 are read. *insn is valid with INSN_OK
+ * alone.
+ */
 enum insn_result insn_decode(const uint8_t *bytes, unsigned count, unsigned code_bits, struct insn *insn);
 
 #endif

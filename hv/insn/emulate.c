@@ -1,9 +1,9 @@
 /*
  * emulate.c: the instruction emulator: a row an opcode, a function a kind of instruction.
  *
- * Called by the handler of EPT violations. Each function reads its operands, and writes its result only when nothing
- * can fault any more, so that a fault leaves the vCPU as it was. Here are moves and conditions; arithmetic is
- * emulate_alu.c, string instructions are emulate_string.c.
+ * Called by the handler of EPT violations. Each function reads its operands, and writes its result only
+ * when nothing can fault any more, so that a fault leaves the vCPU as it was. Here are moves and
+ * conditions; arithmetic is emulate_alu.c, string instructions are emulate_string.c.
  */
 #include "insn/emulate.h"
 #include "exit/mode.h"
@@ -72,7 +72,8 @@ static enum emulate_result extend(struct access *a, const struct insn *insn, uns
 
 	if (!operand_rm_read(a, insn, size, ACCESS_READ, &value))
 		return EMULATE_FAULT;
-	operand_reg_write(a->v, insn, insn->reg, insn->operand_size, is_signed ? sign_extend(value, size) : value);
+	operand_reg_write(a->v, insn, insn->reg, insn->operand_size,
+			  is_signed ? sign_extend(value, size) : value);
 	return EMULATE_DONE;
 }
 
@@ -141,7 +142,8 @@ static enum emulate_result xchg(struct access *a, const struct insn *insn)
 /* SDM, appendix "EFLAGS Condition Codes" */
 static bool condition(uint64_t flags, unsigned code)
 {
-	bool c = flags & RFLAGS_CF, z = flags & RFLAGS_ZF, less = !(flags & RFLAGS_SF) != !(flags & RFLAGS_OF);
+	bool c = flags & RFLAGS_CF, z = flags & RFLAGS_ZF;
+	bool less = !(flags & RFLAGS_SF) != !(flags & RFLAGS_OF);
 	bool result = false;
 
 	switch (code >> 1 & 7) {
@@ -157,7 +159,10 @@ static bool condition(uint64_t flags, unsigned code)
 	return result != (code & 1);
 }
 
-/* CMOVcc reads its operand even if it doesn't move it, and then clears the upper half of a 32-bit destination. */
+/*
+ * CMOVcc reads its operand even if it doesn't move it, and then clears the upper half of a 32-bit
+ * destination.
+ */
 static enum emulate_result cmov(struct access *a, const struct insn *insn)
 {
 	unsigned size = insn->operand_size;
@@ -173,7 +178,9 @@ static enum emulate_result cmov(struct access *a, const struct insn *insn)
 
 static enum emulate_result setcc(struct access *a, const struct insn *insn)
 {
-	return done(operand_rm_write(a, insn, 1, condition(vmcs_read(a->v, VMCS_GUEST_RFLAGS), insn->opcode & 15)));
+	bool holds = condition(vmcs_read(a->v, VMCS_GUEST_RFLAGS), insn->opcode & 15);
+
+	return done(operand_rm_write(a, insn, 1, holds));
 }
 
 /* ---- The table ---- */

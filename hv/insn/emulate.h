@@ -1,8 +1,8 @@
 /*
  * emulate.h: run one instruction that accesses memory, on a vCPU's registers and through the world.
  *
- * For what the processor couldn't do itself: accesses to devices. General-purpose instructions; no vector registers,
- * which aren't the core's.
+ * For what the processor couldn't do itself: accesses to devices. General-purpose instructions; no vector
+ * registers, which aren't the core's.
  */
 #ifndef VEXIT_INSN_EMULATE_H
 #define VEXIT_INSN_EMULATE_H

@@ -1,5 +1,6 @@
 /*
- * emulate_alu.c: instructions that compute: arithmetic, logic, shifts, multiplication, bits, compare-and-exchange.
+ * emulate_alu.c: instructions that compute: arithmetic, logic, shifts, multiplication, bits,
+ * compare-and-exchange.
  *
  * Called through emulate.c's table. Results and flags are alu.c's; here are the operands.
  */
@@ -14,7 +15,8 @@ static void flags_write(struct vcpu *v, uint64_t flags)
 }
 
 /* rm = rm op b, or for CMP only the flags. */
-static enum emulate_result modify_rm(struct access *a, const struct insn *insn, enum alu_op op, unsigned size, uint64_t b)
+static enum emulate_result modify_rm(struct access *a, const struct insn *insn, enum alu_op op,
+				     unsigned size, uint64_t b)
 {
 	uint64_t flags = vmcs_read(a->v, VMCS_GUEST_RFLAGS), value, result;
 
@@ -76,7 +78,8 @@ static enum emulate_result multiply(struct access *a, const struct insn *insn, u
 
 	if (!operand_rm_read(a, insn, size, ACCESS_READ, &value))
 		return EMULATE_FAULT;
-	low = alu_multiply(size, is_signed, operand_reg_read(a->v, insn, GPR_RAX, size), value, &high, &flags);
+	low = operand_reg_read(a->v, insn, GPR_RAX, size);
+	low = alu_multiply(size, is_signed, low, value, &high, &flags);
 	if (size == 1) {
 		operand_reg_write(a->v, insn, GPR_RAX, 2, low | high << 8);
 	} else {
@@ -116,8 +119,10 @@ static enum emulate_result imul_with(struct access *a, const struct insn *insn, 
 
 	if (!operand_rm_read(a, insn, size, ACCESS_READ, &value))
 		return EMULATE_FAULT;
-	factor = by_immediate ? insn->immediate & alu_mask(size) : operand_reg_read(a->v, insn, insn->reg, size);
-	operand_reg_write(a->v, insn, insn->reg, size, alu_multiply(size, true, value, factor, &high, &flags));
+	factor = by_immediate ? insn->immediate & alu_mask(size) :
+				operand_reg_read(a->v, insn, insn->reg, size);
+	operand_reg_write(a->v, insn, insn->reg, size,
+			  alu_multiply(size, true, value, factor, &high, &flags));
 	flags_write(a->v, flags);
 	return EMULATE_DONE;
 }
@@ -137,7 +142,8 @@ enum emulate_result emulate_shift(struct access *a, const struct insn *insn)
 {
 	uint64_t flags = vmcs_read(a->v, VMCS_GUEST_RFLAGS), value;
 	unsigned size = insn_operand_size(insn);
-	unsigned count = insn->opcode < 0xd0 ? insn->immediate & 0xff : insn->opcode & 2 ? gpr_read(a->v, GPR_RCX) & 0xff : 1;
+	unsigned count = insn->opcode < 0xd0 ? insn->immediate & 0xff :
+			 insn->opcode & 2 ? gpr_read(a->v, GPR_RCX) & 0xff : 1;
 
 	if (!operand_rm_read(a, insn, size, ACCESS_WRITE, &value))
 		return EMULATE_FAULT;
@@ -157,7 +163,8 @@ static enum emulate_result push_rm(struct access *a, const struct insn *insn)
 			vmcs_read(v, VMCS_GUEST_SS_ACCESS_RIGHTS) & AR_DB ? UINT32_MAX : 0xffff;
 	uint64_t rsp = gpr_read(v, GPR_RSP), top = (rsp - size) & mask, value;
 
-	if (!operand_rm_read(a, insn, size, ACCESS_READ, &value) || !operand_store(a, SEG_SS, top, size, value))
+	if (!operand_rm_read(a, insn, size, ACCESS_READ, &value) ||
+	    !operand_store(a, SEG_SS, top, size, value))
 		return EMULATE_FAULT;
 	gpr_write(v, GPR_RSP, (rsp & ~mask) | top);
 	return EMULATE_DONE;
@@ -221,8 +228,8 @@ enum emulate_result emulate_xadd(struct access *a, const struct insn *insn)
 /* ---- Bits ---- */
 
 /* BT, BTS, BTR, BTC are 0 to 3: bits 4:3 of the opcode, or of group 8's reg field less 4. */
-static enum emulate_result bit_operation(struct access *a, const struct insn *insn, unsigned op, uint64_t offset,
-					 unsigned bit)
+static enum emulate_result bit_operation(struct access *a, const struct insn *insn, unsigned op,
+					 uint64_t offset, unsigned bit)
 {
 	uint64_t flags = vmcs_read(a->v, VMCS_GUEST_RFLAGS), value, mask = UINT64_C(1) << bit;
 	unsigned size = insn->operand_size;
@@ -242,7 +249,8 @@ enum emulate_result emulate_bit_by_register(struct access *a, const struct insn 
 {
 	unsigned size = insn->operand_size, bits = 8 * size;
 	int64_t index = (int64_t)sign_extend(operand_reg_read(a->v, insn, insn->reg, size), size);
-	uint64_t offset = operand_offset(a->v, insn) + (uint64_t)(index >> (size == 8 ? 6 : size == 4 ? 5 : 4)) * size;
+	unsigned shift = size == 8 ? 6 : size == 4 ? 5 : 4;
+	uint64_t offset = operand_offset(a->v, insn) + (uint64_t)(index >> shift) * size;
 
 	if (!insn->memory)
 		return EMULATE_UNSUPPORTED;

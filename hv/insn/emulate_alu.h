@@ -21,8 +21,8 @@ static inline uint64_t sign_extend(uint64_t value, unsigned size)
 	return (uint64_t)((int64_t)(value << unused) >> unused);
 }
 
-emulate_function emulate_arithmetic, emulate_group1, emulate_test, emulate_group3, emulate_group5, emulate_shift,
-	emulate_imul, emulate_imul_immediate, emulate_cmpxchg, emulate_xadd, emulate_bit_by_register,
-	emulate_bit_by_immediate;
+emulate_function emulate_arithmetic, emulate_group1, emulate_test, emulate_group3, emulate_group5,
+	emulate_shift, emulate_imul, emulate_imul_immediate, emulate_cmpxchg, emulate_xadd,
+	emulate_bit_by_register, emulate_bit_by_immediate;
 
 #endif

@@ -1,8 +1,9 @@
 /*
  * emulate_string.c: MOVS, CMPS, STOS, LODS, SCAS, with REP, REPE, REPNE (SDM, "String Instructions").
  *
- * Called through emulate.c's table. An exit does a bounded number of iterations; the instruction runs again for the
- * rest, and interrupts are taken between. A fault leaves the iterations before it done, as the SDM has it.
+ * Called through emulate.c's table. An exit does a bounded number of iterations; the instruction runs again
+ * for the rest, and interrupts are taken between. A fault leaves the iterations before it done, as the SDM
+ * has it.
  */
 #include "insn/emulate_string.h"
 #include "exit/mode.h"
@@ -38,7 +39,10 @@ static enum emulate_result repeat(struct access *a, const struct insn *insn, ite
 {
 	struct vcpu *v = a->v;
 	bool down = vmcs_read(v, VMCS_GUEST_RFLAGS) & RFLAGS_DF;
-	struct string s = { .size = insn->opcode & 1 ? insn->operand_size : 1, .mask = alu_mask(insn->address_size) };
+	struct string s = {
+		.size = insn->opcode & 1 ? insn->operand_size : 1,
+		.mask = alu_mask(insn->address_size),
+	};
 	bool single = vmcs_read(v, VMCS_GUEST_RFLAGS) & RFLAGS_TF;
 
 	s.step = down ? -(int64_t)s.size : (int64_t)s.size;

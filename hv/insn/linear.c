@@ -67,7 +67,8 @@ bool linear_address(struct access *a, enum segment seg, uint64_t offset, uint32_
 	}
 	rights = vmcs_read(v, VMCS_GUEST_ES_ACCESS_RIGHTS + seg);
 	*linear = (uint32_t)(vmcs_read(v, VMCS_GUEST_ES_BASE + seg) + offset);
-	if (vcpu_is_protected(v) && !vcpu_is_virtual_8086(v) && ((rights & AR_UNUSABLE) || !type_allows(rights, access)))
+	if (vcpu_is_protected(v) && !vcpu_is_virtual_8086(v) &&
+	    ((rights & AR_UNUSABLE) || !type_allows(rights, access)))
 		return segment_fault(a, seg);
 	if (!within_limit(rights, vmcs_read(v, VMCS_GUEST_ES_LIMIT + seg), offset, len))
 		return segment_fault(a, seg);
@@ -84,7 +85,8 @@ static bool translate(struct access *a, uint64_t linear, uint32_t access, uint64
 	for (unsigned i = 0; i < TRANSLATIONS; i++) {
 		const struct translation *t = &a->known[i];
 
-		if (t->valid && (linear ^ t->linear) < PAGE && (access | (t->access & ACCESS_WRITE)) == t->access) {
+		if (t->valid && (linear ^ t->linear) < PAGE &&
+		    (access | (t->access & ACCESS_WRITE)) == t->access) {
 			*gpa = (t->gpa & ~(uint64_t)(PAGE - 1)) | (linear & (PAGE - 1));
 			return true;
 		}
@@ -96,7 +98,8 @@ static bool translate(struct access *a, uint64_t linear, uint32_t access, uint64
 }
 
 /* At most 4096 bytes are at most two pages. Gives how many pieces; 0: a->fault. */
-static unsigned spans_of(struct access *a, uint64_t linear, uint32_t len, uint32_t access, struct span spans[2])
+static unsigned spans_of(struct access *a, uint64_t linear, uint32_t len, uint32_t access,
+			 struct span spans[2])
 {
 	uint32_t first = PAGE - (linear & (PAGE - 1));
 	uint64_t next = linear + first;
@@ -172,7 +175,10 @@ unsigned linear_fetch(struct access *a, uint8_t bytes[15])
 	uint32_t access = ACCESS_FETCH | walk_privilege(a->v);
 	uint32_t in_page;
 
-	/* The limit of CS beyond the first byte isn't looked at: the processor fetched this very instruction. */
+	/*
+	 * The limit of CS beyond the first byte isn't looked at: the processor fetched this very
+	 * instruction.
+	 */
 	if (!linear_address(a, SEG_CS, rip, 1, access, &linear))
 		return 0;
 	in_page = PAGE - (linear & (PAGE - 1));

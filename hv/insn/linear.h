@@ -30,17 +30,23 @@ struct access {
 void linear_know(struct access *a, uint64_t linear, uint64_t gpa, uint32_t access);
 
 /*
- * seg:offset → linear, with the checks of the segment (SDM, "Protection" and "Canonical Addressing"): #GP, or #SS for
- * the stack segment. `len` is the operand's bytes, `access` of walk.h.
+ * seg:offset → linear, with the checks of the segment (SDM, "Protection" and "Canonical Addressing"): #GP,
+ * or #SS for the stack segment. `len` is the operand's bytes, `access` of walk.h.
  */
 bool linear_address(struct access *a, enum segment seg, uint64_t offset, uint32_t len, uint32_t access,
 		    uint64_t *linear);
 
-/* Up to 4096 bytes. All pages are translated before the first byte moves, so that a fault leaves nothing half done. */
+/*
+ * Up to 4096 bytes. All pages are translated before the first byte moves, so that a fault leaves nothing
+ * half done.
+ */
 bool linear_read(struct access *a, uint64_t linear, void *to, uint32_t len, uint32_t access);
 bool linear_write(struct access *a, uint64_t linear, const void *from, uint32_t len, uint32_t access);
 
-/* As linear_read(), but from RAM alone: for a buffer that a guest names by its linear address, with no segment. */
+/*
+ * As linear_read(), but from RAM alone: for a buffer that a guest names by its linear address, with no
+ * segment.
+ */
 bool linear_read_ram(struct access *a, uint64_t linear, void *to, uint32_t len, uint32_t access);
 
 /* Only the translation and its checks. */

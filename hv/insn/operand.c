@@ -44,13 +44,15 @@ uint64_t operand_offset(struct vcpu *v, const struct insn *insn)
 	return offset & alu_mask(insn->address_size);
 }
 
-bool operand_load(struct access *a, enum segment seg, uint64_t offset, unsigned size, uint32_t access, uint64_t *value)
+bool operand_load(struct access *a, enum segment seg, uint64_t offset, unsigned size, uint32_t access,
+		  uint64_t *value)
 {
 	uint64_t linear;
 
 	access |= walk_privilege(a->v);
 	*value = 0;
-	return linear_address(a, seg, offset, size, access, &linear) && linear_read(a, linear, value, size, access);
+	return linear_address(a, seg, offset, size, access, &linear) &&
+	       linear_read(a, linear, value, size, access);
 }
 
 bool operand_store(struct access *a, enum segment seg, uint64_t offset, unsigned size, uint64_t value)
@@ -58,10 +60,12 @@ bool operand_store(struct access *a, enum segment seg, uint64_t offset, unsigned
 	uint32_t access = ACCESS_WRITE | walk_privilege(a->v);
 	uint64_t linear;
 
-	return linear_address(a, seg, offset, size, access, &linear) && linear_write(a, linear, &value, size, access);
+	return linear_address(a, seg, offset, size, access, &linear) &&
+	       linear_write(a, linear, &value, size, access);
 }
 
-bool operand_rm_read(struct access *a, const struct insn *insn, unsigned size, uint32_t access, uint64_t *value)
+bool operand_rm_read(struct access *a, const struct insn *insn, unsigned size, uint32_t access,
+		     uint64_t *value)
 {
 	if (insn->memory)
 		return operand_load(a, insn->segment, operand_offset(a->v, insn), size, access, value);

@@ -15,11 +15,13 @@ void operand_reg_write(struct vcpu *v, const struct insn *insn, unsigned reg, un
 uint64_t operand_offset(struct vcpu *v, const struct insn *insn);
 
 /* Memory at seg:offset. `access`: ACCESS_WRITE when a read will be followed by a write. false: a->fault. */
-bool operand_load(struct access *a, enum segment seg, uint64_t offset, unsigned size, uint32_t access, uint64_t *value);
+bool operand_load(struct access *a, enum segment seg, uint64_t offset, unsigned size, uint32_t access,
+		  uint64_t *value);
 bool operand_store(struct access *a, enum segment seg, uint64_t offset, unsigned size, uint64_t value);
 
 /* The ModR/M operand, register or memory. */
-bool operand_rm_read(struct access *a, const struct insn *insn, unsigned size, uint32_t access, uint64_t *value);
+bool operand_rm_read(struct access *a, const struct insn *insn, unsigned size, uint32_t access,
+		     uint64_t *value);
 bool operand_rm_write(struct access *a, const struct insn *insn, unsigned size, uint64_t value);
 
 #endif

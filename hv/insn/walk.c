@@ -1,8 +1,9 @@
 /*
  * walk.c: the page walk: 32-bit, PAE, 4-level and 5-level paging, with permissions and accessed/dirty bits.
  *
- * Called for every access that a handler makes to guest-linear memory. Reads tables through the world, a read per
- * entry; what lies outside the guest's memory reads as all ones, which is a reserved-bit fault in most entries.
+ * Called for every access that a handler makes to guest-linear memory. Reads tables through the world, a
+ * read per entry; what lies outside the guest's memory reads as all ones, which is a reserved-bit fault in
+ * most entries.
  */
 #include "insn/walk.h"
 #include "dev/vm_state.h"
@@ -82,14 +83,16 @@ static uint64_t entry_read(const struct vm *vm, struct world *w, uint64_t gpa, u
 }
 
 /* SDM, "Accessed and Dirty Flags". false: the entry isn't what the walk saw. */
-static bool entry_set(const struct vm *vm, struct world *w, const struct paging *p, struct step *s, uint64_t bits)
+static bool entry_set(const struct vm *vm, struct world *w, const struct paging *p, struct step *s,
+		      uint64_t bits)
 {
 	if ((s->entry & bits) == bits || !vm_has_memory(vm, s->gpa, p->entry_size))
 		return true;
 	return w->ops->mem_cmpxchg(w, s->gpa, p->entry_size, s->entry, s->entry | bits) == s->entry;
 }
 
-static bool page_fault(struct fault *fault, uint64_t linear, uint32_t access, uint32_t bits, const struct paging *p)
+static bool page_fault(struct fault *fault, uint64_t linear, uint32_t access, uint32_t bits,
+		       const struct paging *p)
 {
 	uint32_t code = bits | (access & (ACCESS_WRITE | ACCESS_USER));
 
@@ -100,7 +103,10 @@ static bool page_fault(struct fault *fault, uint64_t linear, uint32_t access, ui
 	return false;
 }
 
-/* SDM, "Determination of Access Rights". `rights` is the AND of all entries' W and U and the OR of their XD. */
+/*
+ * SDM, "Determination of Access Rights". `rights` is the AND of all entries' W and U and the OR of their
+ * XD.
+ */
 static bool permitted(struct vcpu *v, const struct paging *p, uint64_t rights, uint32_t access)
 {
 	bool user_page = rights & PTE_U;
@@ -112,7 +118,8 @@ static bool permitted(struct vcpu *v, const struct paging *p, uint64_t rights, u
 	if (user_page && (access & ACCESS_FETCH))
 		return !p->smep;
 	if (user_page && p->smap) {
-		bool explicit_ac = !(access & ACCESS_IMPLICIT) && (vmcs_read(v, VMCS_GUEST_RFLAGS) & RFLAGS_AC);
+		bool explicit_ac = !(access & ACCESS_IMPLICIT) &&
+			(vmcs_read(v, VMCS_GUEST_RFLAGS) & RFLAGS_AC);
 
 		if (!explicit_ac)
 			return false;
@@ -128,7 +135,10 @@ static uint64_t reserved_bits(const struct paging *p, unsigned level, uint64_t e
 	if (level == 1)
 		return reserved;
 	if (p->entry_size == 4)
-		/* 4-MByte pages: bit 21 is reserved; bits 20:13 are address bits 39:32 up to MAXPHYADDR (PSE-36). */
+		/*
+		 * 4-MByte pages: bit 21 is reserved; bits 20:13 are address bits 39:32 up to MAXPHYADDR
+		 * (PSE-36).
+		 */
 		return entry & PTE_PS && p->large ? UINT64_C(1) << 21 : 0;
 	if (!(entry & PTE_PS))
 		return reserved;
@@ -149,8 +159,8 @@ static uint64_t page_base(const struct paging *p, unsigned level, uint64_t entry
 }
 
 /* One try. 1: translated; 0: *fault; -1: a table changed under us, try again. */
-static int walk_once(struct vcpu *v, const struct vm *vm, struct world *w, const struct paging *p, uint64_t linear,
-		     uint32_t access, uint64_t *gpa, struct fault *fault)
+static int walk_once(struct vcpu *v, const struct vm *vm, struct world *w, const struct paging *p,
+		     uint64_t linear, uint32_t access, uint64_t *gpa, struct fault *fault)
 {
 	struct step steps[LEVELS_MAX];
 	unsigned count = 0, level;

@@ -16,8 +16,8 @@
 #define ACCESS_IMPLICIT	(1u << 8)	/* a system structure's access: supervisor, whatever CPL and AC are */
 
 /*
- * Translate `linear`. true: *gpa, accessed and dirty bits set as the processor sets them. false: *fault is the #PF.
- * Protection keys are left out: PKRU isn't the core's.
+ * Translate `linear`. true: *gpa, accessed and dirty bits set as the processor sets them. false: *fault is
+ * the #PF. Protection keys are left out: PKRU isn't the core's.
  */
 bool walk_linear(struct vcpu *v, const struct vm *vm, struct world *w, uint64_t linear, uint32_t access,
 		 uint64_t *gpa, struct fault *fault);
@@ -26,8 +26,8 @@ bool walk_linear(struct vcpu *v, const struct vm *vm, struct world *w, uint64_t 
 uint32_t walk_privilege(struct vcpu *v);
 
 /*
- * The four PDPTEs at `cr3` are read into the VMCS, as a MOV to CR does under PAE paging. false: one has reserved bits
- * set; nothing is changed (SDM, "PDPTE Registers").
+ * The four PDPTEs at `cr3` are read into the VMCS, as a MOV to CR does under PAE paging. false: one has
+ * reserved bits set; nothing is changed (SDM, "PDPTE Registers").
  */
 bool walk_load_pdptes(struct vcpu *v, const struct vm *vm, struct world *w, uint64_t cr3);
 
