@@ -353,8 +353,9 @@ static void test_after_first(void **state)
 	s = replay(&options);
 	bug = BUG_NONE;
 	assert_int_equal(s.divergences, FRAMES);
-	/* each frame's other VMCALLs, and the keyframe after it */
-	assert_int_equal(s.after_first, FRAMES * (EXITS / FRAMES / 6 - 1) + FRAMES - 1);
+	/* Each frame's other VMCALLs, and the keyframe after it; one check byte in 256 is the same by chance. */
+	assert_in_range(s.after_first, FRAMES * (EXITS / FRAMES / 6 - 1) + FRAMES - 3,
+			FRAMES * (EXITS / FRAMES / 6 - 1) + FRAMES - 1);
 	report_free(&s.shown);
 }
 
