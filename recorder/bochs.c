@@ -1,9 +1,10 @@
 /*
  * bochs.c: Bochs' configuration and command. Called by machine.c.
  *
- * Everything here is for speed without a screen and for the same run twice: no synchronisation with real time, a fixed
- * clock, the least `ips` that Bochs takes, because a byte on the serial line costs 87 µs of emulated time, which that number
- * turns into instructions of polling (traces reach about 300 KB/s with it, and a quarter of that at 4,000,000).
+ * Everything here is for speed without a screen and for the same run twice: no synchronisation with real
+ * time, a fixed clock, the least `ips` that Bochs takes, because a byte on the serial line costs 87 µs of
+ * emulated time, which that number turns into instructions of polling (traces reach about 300 KB/s with it,
+ * and a quarter of that at 4,000,000).
  */
 #include <errno.h>
 #include <stdio.h>
@@ -56,8 +57,8 @@ char **bochs_command(const struct machine *m, const struct machine_config *c)
 		 "com1: enabled=1, mode=file, dev=" MACHINE_CONSOLE "\n"
 		 "com2: enabled=1, mode=file, dev=" MACHINE_WIRE "\n"
 		 "com3: enabled=1, mode=socket-client, dev=127.0.0.1:%u\n",
-		 c->cpu ? c->cpu : DEFAULT_CPU, (unsigned long long)c->memory_mib, (unsigned long long)resident,
-		 (unsigned long long)c->rtc, m->log_port);
+		 c->cpu ? c->cpu : DEFAULT_CPU, (unsigned long long)c->memory_mib,
+		 (unsigned long long)resident, (unsigned long long)c->rtc, m->log_port);
 	if (!write_text(m->directory, "bochsrc", text) || !write_text(m->directory, "commands", "c\n"))
 		return NULL;
 	return command;

@@ -1,5 +1,6 @@
 /*
- * cmd_dump.c: `vexit dump`: which steps to print, in the order of the trace. dump_text.c and dump_json.c print them.
+ * cmd_dump.c: `vexit dump`: which steps to print, in the order of the trace. dump_text.c and dump_json.c
+ * print them.
  */
 #include <stdio.h>
 
@@ -14,8 +15,10 @@ static struct {
 } option;
 
 static const struct option_row rows[] = {
-	{ "exits", 0, OPTION_RANGE, option.exits, "A..B", "exits by seq, inclusive: A..B, A.., ..B or A", 0, 0 },
-	{ "reason", 0, OPTION_REASON, &option.reason, "NAME", "only exits of this reason, without entry steps", 0, 0 },
+	{ "exits", 0, OPTION_RANGE, option.exits, "A..B",
+	  "exits by seq, inclusive: A..B, A.., ..B or A", 0, 0 },
+	{ "reason", 0, OPTION_REASON, &option.reason, "NAME",
+	  "only exits of this reason, without entry steps", 0, 0 },
 	{ "vcpu", 0, OPTION_NUMBER, &option.vcpu, "N", "only this vCPU", 0, VM_MAX_CPUS - 1 },
 	{ "session", 0, OPTION_NUMBER, &option.session, "N", "session of the file (1)", 1, 1 << 16 },
 	{ "quiet", 'q', OPTION_FLAG, &option.quiet, NULL, "no progress", 0, 0 },
@@ -25,8 +28,8 @@ static const struct option_row rows[] = {
 static const struct command command = {
 	.name = "dump",
 	.synopsis = "T.vxt [--exits A..B] [--reason NAME] [--vcpu N] [--json]",
-	.help = "Prints exits: what the processor changed since the vCPU's last step, what crossed into and out of the\n"
-		"handler, what the handler changed; and the entry steps between them.",
+	.help = "Prints exits: what the processor changed since the vCPU's last step, what crossed into\n"
+		"and out of the handler, what the handler changed; and the entry steps between them.",
 	COMMAND_ROWS(rows),
 	.min_arguments = 1,
 	.max_arguments = 1,
@@ -37,7 +40,8 @@ static bool selected(const struct step *s, const struct trace_selection *what, u
 	/* An entry step goes with its vCPU's exit before it; those before all exits, with the beginning. */
 	uint64_t seq = s->seq == SEQ_NONE ? 0 : s->seq;
 
-	if (seq < what->first_seq || seq > what->last_seq || (what->vcpu >= 0 && s->vcpu != (uint32_t)what->vcpu))
+	if (seq < what->first_seq || seq > what->last_seq ||
+	    (what->vcpu >= 0 && s->vcpu != (uint32_t)what->vcpu))
 		return false;
 	return what->reason < 0 || (s->kind == STEP_EXIT && reason == (unsigned)what->reason);
 }
@@ -49,7 +53,8 @@ static bool frame_selected(const struct trace_frame_info *f, const struct trace_
 
 	if (what->reason >= 0)
 		return trace_frame_selected(f, what);
-	return h->first_seq + h->exits >= what->first_seq && (what->last_seq == UINT64_MAX || h->first_seq <= what->last_seq + 1);
+	return h->first_seq + h->exits >= what->first_seq &&
+	       (what->last_seq == UINT64_MAX || h->first_seq <= what->last_seq + 1);
 }
 
 /* 0, or -1 when the frame can't be read to its end. */

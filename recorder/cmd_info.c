@@ -51,7 +51,8 @@ static void count_exits(const struct trace *t, struct totals *n)
 		progress_update(option.quiet, "frame %zu of %zu", i, trace_frame_count(t));
 		while (result > 0 && (result = trace_cursor_next(c)) > 0)
 			if (d->step.kind == STEP_EXIT)
-				n->exits[(d->cpu[d->step.vcpu].vmcs[VMCS_EXIT_REASON] & EXIT_REASON_BASIC) % CLOSING_REASONS]++;
+				n->exits[(d->cpu[d->step.vcpu].vmcs[VMCS_EXIT_REASON] & EXIT_REASON_BASIC) %
+					 CLOSING_REASONS]++;
 		if (result < 0) {
 			progress_end(option.quiet);
 			command_fail(0, "%s", trace_cursor_error(c));
@@ -112,33 +113,38 @@ static void print_text(const struct trace *t, const struct totals *n)
 
 	printf("trace      %s: %s\n", trace_path(t), trace_whole(t) ? "whole" : c ? "DAMAGED" : "TRUNCATED");
 	if (trace_session_count(t) > 1)
-		printf("session    %" PRIu64 " of %zu\n", option.session ? option.session : 1, trace_session_count(t));
-	printf("id         %020" PRIu64 ", format %" PRIu32 ", snapshots: %s\n", s->id, s->version, level_name(s));
+		printf("session    %" PRIu64 " of %zu\n", option.session ? option.session : 1,
+		       trace_session_count(t));
+	printf("id         %020" PRIu64 ", format %" PRIu32 ", snapshots: %s\n", s->id, s->version,
+	       level_name(s));
 	print_line("machine", s->machine);
 	print_line("build", s->build);
 	print_line("guest", s->guest);
 	print_line("cmdline", s->cmdline);
-	printf("vCPUs      %" PRIu32 ", each with a VMCS of %u fields (%" PRIu32 " VMCSs); that ran:", s->cpu_count, n->fields,
-	       s->cpu_count);
+	printf("vCPUs      %" PRIu32 ", each with a VMCS of %u fields (%" PRIu32 " VMCSs); that ran:",
+	       s->cpu_count, n->fields, s->cpu_count);
 	for (unsigned i = 0; i < s->cpu_count; i++)
 		if (n->vcpus >> i & 1)
 			printf(" %u", i);
 	printf("\nmemory     %" PRIu64 " MiB\n", s->config.memory_size >> 20);
 	printf("TSC        %" PRIu64 " kHz; recorded %.3f s of it\n", s->config.tsc_khz,
-	       s->config.tsc_khz ? (double)(n->last_tsc - n->first_tsc) / (double)s->config.tsc_khz / 1000 : 0);
+	       s->config.tsc_khz ? (double)(n->last_tsc - n->first_tsc) / (double)s->config.tsc_khz / 1000
+				 : 0);
 	if (s->sliced)
-		printf("slice      steps %" PRIu64 "..%" PRIu64 ", exits %" PRIu64 "..%" PRIu64 "\n", s->slice.first_step,
-		       s->slice.last_step, s->slice.first_seq, s->slice.last_seq);
-	printf("ended      %s\n", c ? verdict_text(c->stop.kind, c->stop.value) : "unknown: no closing frame");
+		printf("slice      steps %" PRIu64 "..%" PRIu64 ", exits %" PRIu64 "..%" PRIu64 "\n",
+		       s->slice.first_step, s->slice.last_step, s->slice.first_seq, s->slice.last_seq);
+	printf("ended      %s\n",
+	       c ? verdict_text(c->stop.kind, c->stop.value) : "unknown: no closing frame");
 	printf("frames     %zu\n", trace_frame_count(t));
-	printf("steps      %" PRIu64 " (%" PRIu64 " exits, %" PRIu64 " entry steps)\n", trace_step_count(t), exits,
-	       trace_step_count(t) - exits);
-	printf("bytes      %" PRIu64 " raw, %" PRIu64 " compressed: %.1f and %.2f an exit\n", n->raw, n->packed, ratio(n->raw, exits),
-	       ratio(n->packed, exits));
+	printf("steps      %" PRIu64 " (%" PRIu64 " exits, %" PRIu64 " entry steps)\n", trace_step_count(t),
+	       exits, trace_step_count(t) - exits);
+	printf("bytes      %" PRIu64 " raw, %" PRIu64 " compressed: %.1f and %.2f an exit\n", n->raw,
+	       n->packed, ratio(n->raw, exits), ratio(n->packed, exits));
 	printf("\n%12s  %6s  reason\n", "exits", "share");
 	for (unsigned i = 0; i < CLOSING_REASONS; i++)
 		if (n->exits[i])
-			printf("%12" PRIu64 "  %5.1f%%  %s\n", n->exits[i], 100 * (double)n->exits[i] / (double)exits, exit_reason_name(i));
+			printf("%12" PRIu64 "  %5.1f%%  %s\n", n->exits[i],
+			       100 * (double)n->exits[i] / (double)exits, exit_reason_name(i));
 }
 
 static void json_pair(const char *name, const char *text)
@@ -155,19 +161,21 @@ static void print_json(const struct trace *t, const struct totals *n)
 
 	printf("{\"trace\": ");
 	json_string(stdout, trace_path(t));
-	printf(", \"whole\": %s, \"sessions\": %zu, \"id\": \"%020" PRIu64 "\", \"version\": %" PRIu32, trace_whole(t) ? "true" : "false",
-	       trace_session_count(t), s->id, s->version);
+	printf(", \"whole\": %s, \"sessions\": %zu, \"id\": \"%020" PRIu64 "\", \"version\": %" PRIu32,
+	       trace_whole(t) ? "true" : "false", trace_session_count(t), s->id, s->version);
 	json_pair("level", level_name(s));
 	json_pair("machine", s->machine);
 	json_pair("build", s->build);
 	json_pair("guest", s->guest);
 	json_pair("cmdline", s->cmdline);
 	json_pair("ended", c ? verdict_text(c->stop.kind, c->stop.value) : "");
-	printf(", \"vcpus\": %" PRIu32 ", \"vcpus_ran\": %d, \"vmcs_fields\": %u, \"memory\": %" PRIu64 ", \"tsc_khz\": %" PRIu64
-	       ", \"first_tsc\": %" PRIu64 ", \"last_tsc\": %" PRIu64, s->cpu_count, __builtin_popcount(n->vcpus), n->fields,
-	       s->config.memory_size, s->config.tsc_khz, n->first_tsc, n->last_tsc);
-	printf(", \"frames\": %zu, \"steps\": %" PRIu64 ", \"exits\": %" PRIu64 ", \"raw_bytes\": %" PRIu64 ", \"packed_bytes\": %" PRIu64
-	       ", \"damages\": %zu, \"reasons\": {", trace_frame_count(t), trace_step_count(t), trace_exit_count(t), n->raw, n->packed,
+	printf(", \"vcpus\": %" PRIu32 ", \"vcpus_ran\": %d, \"vmcs_fields\": %u, \"memory\": %" PRIu64
+	       ", \"tsc_khz\": %" PRIu64 ", \"first_tsc\": %" PRIu64 ", \"last_tsc\": %" PRIu64,
+	       s->cpu_count, __builtin_popcount(n->vcpus), n->fields, s->config.memory_size,
+	       s->config.tsc_khz, n->first_tsc, n->last_tsc);
+	printf(", \"frames\": %zu, \"steps\": %" PRIu64 ", \"exits\": %" PRIu64 ", \"raw_bytes\": %" PRIu64
+	       ", \"packed_bytes\": %" PRIu64 ", \"damages\": %zu, \"reasons\": {",
+	       trace_frame_count(t), trace_step_count(t), trace_exit_count(t), n->raw, n->packed,
 	       trace_damage_count(t));
 	for (unsigned i = 0; i < CLOSING_REASONS; i++) {
 		if (!n->exits[i])

@@ -31,33 +31,51 @@ static struct {
 } option;
 
 static const struct option_row rows[] = {
-	{ "guest", 0, OPTION_TEXT, &option.guest, "NAME|FILE", "guest of the tree, or a multiboot ELF (with a '/' or a file's name)", 0, 0 },
-	{ "append", 0, OPTION_TEXT, &option.append, "STR", "the guest's command line after its file name", 0, 0 },
+	{ "guest", 0, OPTION_TEXT, &option.guest, "NAME|FILE",
+	  "guest of the tree, or a multiboot ELF (with a '/' or a file's name)", 0, 0 },
+	{ "append", 0, OPTION_TEXT, &option.append, "STR",
+	  "the guest's command line after its file name", 0, 0 },
 	{ "initrd", 0, OPTION_TEXT, &option.initrd, "FILE", "its first module", 0, 0 },
-	{ "machine", 0, OPTION_CHOICE, &option.machine, "auto|bochs|qemu", "where the hypervisor runs; auto: QEMU where KVM has VMX,\nelse Bochs, which emulates it", 0, 0 },
+	{ "machine", 0, OPTION_CHOICE, &option.machine, "auto|bochs|qemu",
+	  "where the hypervisor runs; auto: QEMU where KVM has VMX,\nelse Bochs, which emulates it", 0, 0 },
 	{ "cpu", 0, OPTION_TEXT, &option.cpu, "MODEL", "the emulator's CPU model", 0, 0 },
 	{ "vcpus", 0, OPTION_NUMBER, &option.vcpus, "N", "virtual processors of the guest (1)", 1, 8 },
 	{ "mem", 0, OPTION_SIZE, &option.memory, "SIZE", "its memory (256M)", 0, 0 },
-	{ "timeout", 0, OPTION_SECONDS, &option.timeout_ms, "SEC", "stop after this time; the status is 1 then", 0, 0 },
-	{ "console", 0, OPTION_TEXT, &option.console, "FILE", "the guest's console goes there instead of stdout", 0, 0 },
-	{ "trace", 0, OPTION_CHOICE, &option.trace, "full|touched|off", "snapshots: every field (full), only those that handlers\nask for (touched), none and no trace (off)", 0, 0 },
-	{ "rtc", 0, OPTION_TEXT, &option.rtc, "TIME", "the machine's clock at power-on: 2026-01-01T00:00:00 or\nseconds since 1970 (a fixed time, for equal runs)", 0, 0 },
-	{ "host-random", 0, OPTION_FLAG, &option.host_random, NULL, "let the guest have RDRAND and RDSEED: no two runs are equal", 0, 0 },
-	{ "hide-tracing-time", 0, OPTION_FLAG, &option.hide_tracing_time, NULL, "the guest's TSC leaves out what the tracer takes", 0, 0 },
-	{ "check-snapshot", 0, OPTION_FLAG, &option.check_snapshot, NULL, "read every field at every exit, and panic where one that\nwas thought known differs", 0, 0 },
-	{ "output", 'o', OPTION_TEXT, &option.output, "T.vxt", "the trace, under this name as it grows; - is stdout", 0, 0 },
+	{ "timeout", 0, OPTION_SECONDS, &option.timeout_ms, "SEC",
+	  "stop after this time; the status is 1 then", 0, 0 },
+	{ "console", 0, OPTION_TEXT, &option.console, "FILE",
+	  "the guest's console goes there instead of stdout", 0, 0 },
+	{ "trace", 0, OPTION_CHOICE, &option.trace, "full|touched|off",
+	  "snapshots: every field (full), only those that handlers\n"
+	  "ask for (touched), none and no trace (off)",
+	  0, 0 },
+	{ "rtc", 0, OPTION_TEXT, &option.rtc, "TIME",
+	  "the machine's clock at power-on: 2026-01-01T00:00:00 or\n"
+	  "seconds since 1970 (a fixed time, for equal runs)",
+	  0, 0 },
+	{ "host-random", 0, OPTION_FLAG, &option.host_random, NULL,
+	  "let the guest have RDRAND and RDSEED: no two runs are equal", 0, 0 },
+	{ "hide-tracing-time", 0, OPTION_FLAG, &option.hide_tracing_time, NULL,
+	  "the guest's TSC leaves out what the tracer takes", 0, 0 },
+	{ "check-snapshot", 0, OPTION_FLAG, &option.check_snapshot, NULL,
+	  "read every field at every exit, and panic where one that\nwas thought known differs", 0, 0 },
+	{ "output", 'o', OPTION_TEXT, &option.output, "T.vxt",
+	  "the trace, under this name as it grows; - is stdout", 0, 0 },
 	{ "force", 'f', OPTION_FLAG, &option.force, NULL, "overwrite an existing output", 0, 0 },
-	{ "keep", 0, OPTION_TEXT, &option.keep, "DIR", "work there and leave the machine's files (logs, medium)", 0, 0 },
+	{ "keep", 0, OPTION_TEXT, &option.keep, "DIR",
+	  "work there and leave the machine's files (logs, medium)", 0, 0 },
 	{ "quiet", 'q', OPTION_FLAG, &option.quiet, NULL, "no progress, no summary", 0, 0 },
-	{ "json", 0, OPTION_FLAG, &option.json, NULL, "the summary as JSON on stdout (needs --console)", 0, 0 },
+	{ "json", 0, OPTION_FLAG, &option.json, NULL,
+	  "the summary as JSON on stdout (needs --console)", 0, 0 },
 };
 
 static const struct command command = {
 	.name = "record",
 	.synopsis = "--guest NAME|FILE [options] -o T.vxt",
-	.help = "Boots the hypervisor with a guest and records every VM exit of it. Ends with the guest, a timeout or ^C (which\n"
-		"asks the hypervisor to stop; a second ^C kills it). Status: 0 when the guest powered off or wrote 0 to its\n"
-		"debug-exit port, 1 when it ended otherwise, 2 when it could not be run.",
+	.help = "Boots the hypervisor with a guest and records every VM exit of it. Ends with the\n"
+		"guest, a timeout or ^C (which asks the hypervisor to stop; a second ^C kills it).\n"
+		"Status: 0 when the guest powered off or wrote 0 to its debug-exit port, 1 when it\n"
+		"ended otherwise, 2 when it could not be run.",
 	COMMAND_ROWS(rows),
 };
 
@@ -127,13 +145,16 @@ static int check_options(uint64_t *rtc)
 	if (!option.output && option.trace != 2)
 		return command_usage("record", "-o T.vxt is missing");
 	if (option.output && !strcmp(option.output, "-") && (!option.console || option.json))
-		return command_usage("record", "-o - needs --console FILE (and no --json): stdout is the trace's then");
+		return command_usage("record",
+				     "-o - needs --console FILE (and no --json): stdout is the trace's then");
 	if (option.json && !option.console)
-		return command_usage("record", "--json needs --console FILE: stdout is the guest's console otherwise");
+		return command_usage("record",
+				     "--json needs --console FILE: stdout is the guest's console otherwise");
 	if (option.memory % (2u << 20) || option.memory < 2u << 20 || option.memory > MEMORY_MAX)
 		return command_usage("record", "--mem: expected a multiple of 2M up to 3056M");
 	if (option.rtc && !parse_rtc(option.rtc, rtc))
-		return command_usage("record", "--rtc %s: expected 2026-01-01T00:00:00 or seconds since 1970", option.rtc);
+		return command_usage("record", "--rtc %s: expected 2026-01-01T00:00:00 or seconds since 1970",
+				     option.rtc);
 	return EXIT_OK;
 }
 
@@ -141,19 +162,24 @@ static bool build_image(const struct machine *m)
 {
 	static const char *const levels[] = { "full", "touched", "off" };
 	char hypervisor[PATH_MAX], guest[PATH_MAX];
-	struct image_config c = { .hypervisor = hypervisor, .guest = guest, .append = option.append, .initrd = option.initrd };
+	struct image_config c = {
+		.hypervisor = hypervisor, .guest = guest, .append = option.append, .initrd = option.initrd
+	};
 
 	snprintf(hypervisor, sizeof(hypervisor), "%s/vexit.elf", image_directory());
 	if (access(hypervisor, R_OK)) {
-		command_fail(0, "%s: %s; build it with make, or name its directory in VEXIT_DIR", hypervisor, strerror(errno));
+		command_fail(0, "%s: %s; build it with make, or name its directory in VEXIT_DIR", hypervisor,
+			     strerror(errno));
 		return false;
 	}
 	if (!find_guest(guest, sizeof(guest)))
 		return false;
 	c.guest_name = strrchr(guest, '/') ? strrchr(guest, '/') + 1 : guest;
-	snprintf(c.options, sizeof(c.options), "vcpus=%" PRIu64 " mem=%" PRIu64 " trace=%s tsc_khz=400000%s%s%s", option.vcpus,
+	snprintf(c.options, sizeof(c.options),
+		 "vcpus=%" PRIu64 " mem=%" PRIu64 " trace=%s tsc_khz=400000%s%s%s", option.vcpus,
 		 option.memory >> 20, levels[option.trace], option.check_snapshot ? " check-snapshot" : "",
-		 option.hide_tracing_time ? " hide-tracing-time" : "", option.host_random ? " host-random" : "");
+		 option.hide_tracing_time ? " hide-tracing-time" : "",
+		 option.host_random ? " host-random" : "");
 	if (getrandom(&c.session, sizeof(c.session), 0) != sizeof(c.session) || !c.session)
 		c.session = (uint64_t)time(NULL) << 20 ^ (uint64_t)getpid();
 	return image_build(&c, m->directory);
@@ -167,17 +193,21 @@ static void print_json(const struct recording *r, int status)
 	json_string(stdout, option.output ? option.output : "");
 	printf(", \"verdict\": ");
 	json_string(stdout, r->verdict.known ? verdict_text(r->verdict.kind, r->verdict.value) : "");
-	printf(", \"status\": %d, \"closed\": %s, \"exits\": %" PRIu64 ", \"steps\": %" PRIu64 ", \"frames\": %" PRIu64
-	       ", \"bytes\": %" PRIu64 ", \"console_bytes\": %" PRIu64 ", \"seconds\": %.2f}\n", status,
-	       s->closed ? "true" : "false", s->exits, s->steps, s->frames, s->written, r->console_bytes, r->seconds);
+	printf(", \"status\": %d, \"closed\": %s, \"exits\": %" PRIu64 ", \"steps\": %" PRIu64
+	       ", \"frames\": %" PRIu64 ", \"bytes\": %" PRIu64 ", \"console_bytes\": %" PRIu64
+	       ", \"seconds\": %.2f}\n",
+	       status, s->closed ? "true" : "false", s->exits, s->steps, s->frames, s->written,
+	       r->console_bytes, r->seconds);
 }
 
 /* Why the recording was ended, if not by the guest. */
 static int report_end(struct recording *r)
 {
 	if (r->killed && r->end != RECORD_WRITE_FAILED)
-		command_fail(0, record_interrupts() > 1 ? "killed; the trace is truncated"
-						       : "the hypervisor did not stop in 20 s: killed; the trace is truncated");
+		command_fail(0,
+			     record_interrupts() > 1
+				     ? "killed; the trace is truncated"
+				     : "the hypervisor did not stop in 20 s: killed; the trace is truncated");
 	switch (r->end) {
 	case RECORD_ENDED:
 		break;
@@ -185,13 +215,20 @@ static int report_end(struct recording *r)
 		return command_fail(EXIT_NO, "timeout after %.1f s", (double)r->timeout_ms / 1000);
 	case RECORD_INTERRUPTED:
 	case RECORD_TERMINATED:
-		return command_fail(EXIT_INTERRUPT, "%s", r->end == RECORD_INTERRUPTED ? "interrupted" : "terminated");
+		return command_fail(EXIT_INTERRUPT, "%s",
+				    r->end == RECORD_INTERRUPTED ? "interrupted" : "terminated");
 	case RECORD_DISK_FULL:
-		return command_fail(EXIT_CANNOT, "%s: less than 8 MiB are free, stopped before bytes get lost; free some, or set TMPDIR "
-				    "to a larger file system", r->machine.directory);
+		return command_fail(
+			EXIT_CANNOT,
+			"%s: less than 8 MiB are free, stopped before bytes get lost; free some, "
+			"or set TMPDIR to a larger file system",
+			r->machine.directory);
 	case RECORD_WRITE_FAILED:
-		return command_fail(EXIT_CANNOT, "%s\n  what was received before is in the trace; free some space, or write "
-				    "elsewhere, and record again", r->error);
+		return command_fail(
+			EXIT_CANNOT,
+			"%s\n  what was received before is in the trace; free some space, or write "
+			"elsewhere, and record again",
+			r->error);
 	}
 	if (r->verdict.known)
 		return verdict_status(r->verdict.kind, r->verdict.value);
@@ -200,7 +237,8 @@ static int report_end(struct recording *r)
 	verdict_print_report(&r->verdict);
 	return command_fail(EXIT_CANNOT, "%s; --keep DIR keeps the machine's files, --cpu names "
 			    "another model%s",
-			    writer_state(r->writer)->written ? "what was received is in the trace" : "nothing was received",
+			    writer_state(r->writer)->written ? "what was received is in the trace"
+							     : "nothing was received",
 			    r->machine.kind == MACHINE_BOCHS ? " (bochs --help cpu)" : "");
 }
 
@@ -218,17 +256,21 @@ static int report(struct recording *r)
 	if (v->known && (!option.quiet || status) && v->kind != STOP_STOPPED)
 		fprintf(stderr, "vexit: guest ended: %s\n", verdict_text(v->kind, v->value));
 	if (s->damages)
-		command_fail(0, "%" PRIu64 " bytes of the stream were no whole frame and are left out, first at stream byte %s",
-			     s->lost_bytes, s->first_damage);
+		command_fail(
+			0,
+			"%" PRIu64
+			" bytes of the stream were no whole frame and are left out, first at stream byte %s",
+			s->lost_bytes, s->first_damage);
 	if (option.trace == 2 || (!s->written && status))
 		return status;
 	if (!s->closed)
-		command_fail(0, "%s: truncated: no closing frame came; 'vexit verify' says what is there", option.output);
+		command_fail(0, "%s: truncated: no closing frame came; 'vexit verify' says what is there",
+			     option.output);
 	if (!s->closed || s->damages)
 		status = status ? status : EXIT_NO;
 	if (!option.quiet)
-		fprintf(stderr, "vexit: %s: %" PRIu64 " exits in %" PRIu64 " frames, %.1f KiB, %.1f s\n", option.output, s->exits,
-			s->frames, (double)s->written / 1024, r->seconds);
+		fprintf(stderr, "vexit: %s: %" PRIu64 " exits in %" PRIu64 " frames, %.1f KiB, %.1f s\n",
+			option.output, s->exits, s->frames, (double)s->written / 1024, r->seconds);
 	return status;
 }
 

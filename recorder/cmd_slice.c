@@ -1,7 +1,8 @@
 /*
  * cmd_slice.c: `vexit slice`: the frames that hold a range of exits, as a trace of its own.
  *
- * By whole frames: each stands alone, so that nothing is decoded and encoded again and the copy replays as the whole did.
+ * By whole frames: each stands alone, so that nothing is decoded and encoded again and the copy replays as
+ * the whole did.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -19,7 +20,8 @@ static struct {
 } option;
 
 static const struct option_row rows[] = {
-	{ "exits", 0, OPTION_RANGE, option.exits, "A..B", "exits by seq, inclusive: A..B, A.., ..B or A", 0, 0 },
+	{ "exits", 0, OPTION_RANGE, option.exits, "A..B",
+	  "exits by seq, inclusive: A..B, A.., ..B or A", 0, 0 },
 	{ "session", 0, OPTION_NUMBER, &option.session, "N", "session of the file (1)", 1, 1 << 16 },
 	{ "output", 'o', OPTION_TEXT, &option.output, "S.vxt", "the slice; - is stdout", 0, 0 },
 	{ "force", 'f', OPTION_FLAG, &option.force, NULL, "overwrite an existing output", 0, 0 },
@@ -29,7 +31,8 @@ static const struct option_row rows[] = {
 static const struct command command = {
 	.name = "slice",
 	.synopsis = "T.vxt --exits A..B -o S.vxt",
-	.help = "Cuts a range of exits out of a trace, by whole frames: the slice holds the range and what shares its frames.",
+	.help = "Cuts a range of exits out of a trace, by whole frames: the slice holds the range and\n"
+		"what shares its frames.",
 	COMMAND_ROWS(rows),
 	.min_arguments = 1,
 	.max_arguments = 1,
@@ -61,7 +64,8 @@ static int slice(const struct trace *t)
 	bool ok;
 
 	if (!find_frames(t, &x.first, &x.end))
-		return command_fail(EXIT_CANNOT, "%s: no exit in that range; it has %" PRIu64, trace_path(t), trace_exit_count(t));
+		return command_fail(EXIT_CANNOT, "%s: no exit in that range; it has %" PRIu64, trace_path(t),
+				    trace_exit_count(t));
 	o = output_open(option.output, option.force);
 	if (!o)
 		return EXIT_CANNOT;
@@ -75,7 +79,9 @@ static int slice(const struct trace *t)
 	if (ok && !option.quiet)
 		fprintf(stderr, "vexit: %s: exits %" PRIu64 "..%" PRIu64 " in %zu frames\n", option.output,
 			trace_frame(t, x.first)->header.first_seq,
-			trace_frame(t, x.end - 1)->header.first_seq + trace_frame(t, x.end - 1)->header.exits - 1, x.end - x.first);
+			trace_frame(t, x.end - 1)->header.first_seq +
+				trace_frame(t, x.end - 1)->header.exits - 1,
+			x.end - x.first);
 	if (!ok) {
 		command_fail(0, "%s", *error ? error : writer_state(w)->error);
 		output_abandon(o);

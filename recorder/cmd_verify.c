@@ -1,7 +1,8 @@
 /*
  * cmd_verify.c: `vexit verify`: every byte of a trace looked at, every record decoded, every total compared.
  *
- * What zstd -t can't see: frames that are missing, doubled, moved, of another session; and records that are no records.
+ * What zstd -t can't see: frames that are missing, doubled, moved, of another session; and records that are
+ * no records.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -20,8 +21,10 @@ static struct {
 } option;
 
 static const struct option_row rows[] = {
-	{ "session", 0, OPTION_NUMBER, &option.session, "N", "only this session of the file (all)", 1, 1 << 16 },
-	{ "repair", 0, OPTION_TEXT, &option.repair, "OUT", "write what can be read as a trace that lists what is missing", 0, 0 },
+	{ "session", 0, OPTION_NUMBER, &option.session, "N", "only this session of the file (all)", 1,
+	  1 << 16 },
+	{ "repair", 0, OPTION_TEXT, &option.repair, "OUT",
+	  "write what can be read as a trace that lists what is missing", 0, 0 },
 	{ "force", 'f', OPTION_FLAG, &option.force, NULL, "overwrite an existing OUT", 0, 0 },
 	{ "quiet", 'q', OPTION_FLAG, &option.quiet, NULL, "only what is wrong", 0, 0 },
 	{ "json", 0, OPTION_FLAG, &option.json, NULL, "the result as JSON on stdout", 0, 0 },
@@ -30,8 +33,9 @@ static const struct option_row rows[] = {
 static const struct command command = {
 	.name = "verify",
 	.synopsis = "T.vxt [--repair OUT]",
-	.help = "Checks every byte of a trace: frames against their headers, headers against each other, records against their\n"
-		"format, totals against the closing frame. Status: 0 whole, 1 damaged or truncated, 2 no trace.",
+	.help = "Checks every byte of a trace: frames against their headers, headers against each\n"
+		"other, records against their format, totals against the closing frame. Status: 0\n"
+		"whole, 1 damaged or truncated, 2 no trace.",
 	COMMAND_ROWS(rows),
 	.min_arguments = 1,
 	.max_arguments = 1,
@@ -90,11 +94,15 @@ static void check_frame(struct check *c, size_t i)
 		error_at(c, trace_cursor_error(c->cursor));
 		return;
 	}
-	if (s.steps == h->steps && s.exits == h->exits && s.vcpus == h->vcpus && s.reasons[0] == h->reasons[0] &&
-	    s.reasons[1] == h->reasons[1] && s.first_tsc == h->first_tsc && s.last_tsc == h->last_tsc)
+	if (s.steps == h->steps && s.exits == h->exits && s.vcpus == h->vcpus &&
+	    s.reasons[0] == h->reasons[0] && s.reasons[1] == h->reasons[1] && s.first_tsc == h->first_tsc &&
+	    s.last_tsc == h->last_tsc)
 		return;
-	snprintf(text, sizeof(text), "%s:%" PRIu64 ": frame %" PRIu64 ": the header says other steps, exits, vCPUs, reasons or times "
-		 "than the records", trace_path(c->trace), f->offset, h->frame);
+	snprintf(text, sizeof(text),
+		 "%s:%" PRIu64 ": frame %" PRIu64
+		 ": the header says other steps, exits, vCPUs, reasons or times "
+		 "than the records",
+		 trace_path(c->trace), f->offset, h->frame);
 	error_at(c, text);
 }
 
@@ -106,14 +114,16 @@ static void check_totals(struct check *c)
 	if (!closing || c->errors || trace_damage_count(c->trace))
 		return;
 	if (closing->frames != trace_frame_count(c->trace)) {
-		snprintf(text, sizeof(text), "%s: the closing frame counts %" PRIu64 " frames, the file has %zu",
+		snprintf(text, sizeof(text),
+			 "%s: the closing frame counts %" PRIu64 " frames, the file has %zu",
 			 trace_path(c->trace), closing->frames, trace_frame_count(c->trace));
 		error_at(c, text);
 	}
 	for (unsigned i = 0; i < CLOSING_REASONS; i++) {
 		if (closing->reasons[i] == c->exits[i])
 			continue;
-		snprintf(text, sizeof(text), "%s: the closing frame counts %" PRIu64 " exits for %s, the records are %" PRIu64,
+		snprintf(text, sizeof(text),
+			 "%s: the closing frame counts %" PRIu64 " exits for %s, the records are %" PRIu64,
 			 trace_path(c->trace), closing->reasons[i], exit_reason_name(i), c->exits[i]);
 		error_at(c, text);
 	}
@@ -121,7 +131,8 @@ static void check_totals(struct check *c)
 
 static const char *kind_name(enum trace_damage_kind kind)
 {
-	static const char *const names[] = { "corrupt", "missing", "duplicate", "moved", "foreign", "truncated", "late" };
+	static const char *const names[] = { "corrupt", "missing",   "duplicate", "moved",
+					     "foreign", "truncated", "late" };
 
 	return names[kind];
 }
@@ -130,16 +141,20 @@ static void print_json(const struct check *c, unsigned session)
 {
 	const struct trace *t = c->trace;
 
-	printf("%s{\"session\": %u, \"id\": \"%020" PRIu64 "\", \"whole\": %s, \"frames\": %zu, \"steps\": %" PRIu64
-	       ", \"exits\": %" PRIu64 ", \"errors\": %" PRIu64 ", \"damages\": [", session > 1 && !option.session ? ", " : "", session,
-	       trace_session(t)->id, trace_whole(t) && !c->errors ? "true" : "false", trace_frame_count(t), trace_step_count(t),
+	printf("%s{\"session\": %u, \"id\": \"%020" PRIu64
+	       "\", \"whole\": %s, \"frames\": %zu, \"steps\": %" PRIu64 ", \"exits\": %" PRIu64
+	       ", \"errors\": %" PRIu64 ", \"damages\": [",
+	       session > 1 && !option.session ? ", " : "", session, trace_session(t)->id,
+	       trace_whole(t) && !c->errors ? "true" : "false", trace_frame_count(t), trace_step_count(t),
 	       trace_exit_count(t), c->errors);
 	for (size_t i = 0; i < trace_damage_count(t); i++) {
 		const struct trace_damage *d = trace_damage(t, i);
 
-		printf("%s{\"kind\": \"%s\", \"offset\": %" PRIu64 ", \"size\": %" PRIu64 ", \"first_step\": %" PRIu64
-		       ", \"steps\": %" PRIu64 ", \"first_seq\": %" PRIu64 ", \"exits\": %" PRIu64 ", \"text\": ", i ? ", " : "",
-		       kind_name(d->kind), d->offset, d->size, d->first_step, d->steps, d->first_seq, d->exits);
+		printf("%s{\"kind\": \"%s\", \"offset\": %" PRIu64 ", \"size\": %" PRIu64
+		       ", \"first_step\": %" PRIu64 ", \"steps\": %" PRIu64 ", \"first_seq\": %" PRIu64
+		       ", \"exits\": %" PRIu64 ", \"text\": ",
+		       i ? ", " : "", kind_name(d->kind), d->offset, d->size, d->first_step, d->steps,
+		       d->first_seq, d->exits);
 		json_string(stdout, d->text);
 		putchar('}');
 	}
@@ -154,8 +169,8 @@ static void print_text(const struct check *c, unsigned session)
 	printf("%s: ", trace_path(t));
 	if (trace_session_count(t) > 1)
 		printf("session %u of %zu: ", session, trace_session_count(t));
-	printf("%s: %" PRIu64 " exits, %" PRIu64 " steps in %zu frames", damages ? "NOT WHOLE" : "whole", trace_exit_count(t),
-	       trace_step_count(t), trace_frame_count(t));
+	printf("%s: %" PRIu64 " exits, %" PRIu64 " steps in %zu frames", damages ? "NOT WHOLE" : "whole",
+	       trace_exit_count(t), trace_step_count(t), trace_frame_count(t));
 	if (damages)
 		printf(" can be read; %zu %s", damages, damages == 1 ? "thing is wrong" : "things are wrong");
 	putchar('\n');
@@ -163,7 +178,9 @@ static void print_text(const struct check *c, unsigned session)
 
 static int repair(struct check *c)
 {
-	struct extract x = { .trace = c->trace, .end = trace_frame_count(c->trace), .unreadable = c->unreadable };
+	struct extract x = { .trace = c->trace,
+			     .end = trace_frame_count(c->trace),
+			     .unreadable = c->unreadable };
 	struct output *o = output_open(option.repair, option.force);
 	char error[256] = "";
 	struct writer *w;

@@ -1,5 +1,6 @@
 /*
- * command.h: what the subcommands share. Each is `int cmd_NAME(int argc, char **argv)`, argv[0] its name; recorder/main.c has the table.
+ * command.h: what the subcommands share. Each is `int cmd_NAME(int argc, char **argv)`, argv[0] its name;
+ * recorder/main.c has the table.
  */
 #ifndef VEXIT_COMMAND_H
 #define VEXIT_COMMAND_H
@@ -37,7 +38,7 @@ struct output;
 struct output *output_open(const char *path, bool force);
 const char *output_temporary(const struct output *o);	/* path to write to, for SQLite; NULL for stdout */
 FILE *output_file(struct output *o);
-int output_commit(struct output *o);			/* 0, or EXIT_CANNOT after printing why (disk full, …) */
+int output_commit(struct output *o); /* 0, or EXIT_CANNOT after printing why (disk full, …) */
 void output_abandon(struct output *o);
 
 /* Progress on stderr, when that is a terminal and not -q: at most ten times a second. */

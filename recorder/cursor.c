@@ -1,5 +1,6 @@
 /*
- * cursor.c: a frame by its number: its bytes, checked and decompressed, and a decoder that stands before its first step.
+ * cursor.c: a frame by its number: its bytes, checked and decompressed, and a decoder that stands before its
+ * first step.
  *
  * Behind trace.h; one cursor a thread. Nothing here changes the trace.
  */
@@ -47,8 +48,9 @@ static int fail(struct trace_cursor *c, const char *format, ...)
 	va_list args;
 	int n;
 
-	n = snprintf(c->error, sizeof(c->error), "%s:%" PRIu64 ": frame %" PRIu64 " (steps %" PRIu64 "..%" PRIu64 "): ",
-		     c->trace->path, f->packed_offset, f->header.frame, f->header.first_step,
+	n = snprintf(c->error, sizeof(c->error),
+		     "%s:%" PRIu64 ": frame %" PRIu64 " (steps %" PRIu64 "..%" PRIu64 "): ", c->trace->path,
+		     f->packed_offset, f->header.frame, f->header.first_step,
 		     f->header.first_step + f->header.steps - 1);
 	va_start(args, format);
 	if (n > 0 && (size_t)n < sizeof(c->error))
@@ -73,7 +75,8 @@ int trace_cursor_load(struct trace_cursor *c, size_t i)
 		return fail(c, "checksum %016" PRIx64 " expected, found %016" PRIx64, h->packed_hash,
 			    trace_hash(packed, h->packed_size));
 	if (ZSTD_getFrameContentSize(packed, h->packed_size) != h->raw_size)
-		return fail(c, "a compressed frame of %" PRIu32 " bytes expected, found another size", h->raw_size);
+		return fail(c, "a compressed frame of %" PRIu32 " bytes expected, found another size",
+			    h->raw_size);
 	n = ZSTD_decompressDCtx(c->zstd, c->raw, sizeof(c->raw), packed, h->packed_size);
 	if (ZSTD_isError(n))
 		return fail(c, "zstd: %s", ZSTD_getErrorName(n));
@@ -95,8 +98,8 @@ int trace_cursor_next(struct trace_cursor *c)
 	int result = decoder_next(&c->decoder);
 
 	if (result < 0)
-		fail(c, "step %" PRIu64 ", raw byte %" PRIu32 ": %s", c->decoder.next_step, c->decoder.error_at,
-		     c->decoder.error);
+		fail(c, "step %" PRIu64 ", raw byte %" PRIu32 ": %s", c->decoder.next_step,
+		     c->decoder.error_at, c->decoder.error);
 	return result;
 }
 

@@ -7,7 +7,8 @@
 #include "recorder/dump.h"
 
 static const char *const gpr_names[GPR_COUNT] = {
-	"RAX", "RCX", "RDX", "RBX", "RSP", "RBP", "RSI", "RDI", "R8", "R9", "R10", "R11", "R12", "R13", "R14", "R15", "CR2",
+	"RAX", "RCX", "RDX", "RBX", "RSP", "RBP", "RSI", "RDI", "R8",
+	"R9",  "R10", "R11", "R12", "R13", "R14", "R15", "CR2",
 };
 
 const char *item_name(unsigned code)
@@ -32,7 +33,8 @@ const char *crossing_name(unsigned kind)
 
 const char *device_name(unsigned device)
 {
-	static const char *const cpus[VM_MAX_CPUS] = { "cpu0", "cpu1", "cpu2", "cpu3", "cpu4", "cpu5", "cpu6", "cpu7" };
+	static const char *const cpus[VM_MAX_CPUS] = { "cpu0", "cpu1", "cpu2", "cpu3",
+						       "cpu4", "cpu5", "cpu6", "cpu7" };
 
 	if (device < VM_MAX_CPUS)
 		return cpus[device];
@@ -87,7 +89,8 @@ static void print_crossings(FILE *to, const struct step *s)
 		const struct crossing *c = &s->crossings[i];
 
 		fprintf(to, "    ~ %-14s addr %#" PRIx64, crossing_name(c->kind), c->addr);
-		if (c->kind == CROSSING_MEM_READ || c->kind == CROSSING_MEM_WRITE || c->kind == CROSSING_CONSOLE_OUT) {
+		if (c->kind == CROSSING_MEM_READ || c->kind == CROSSING_MEM_WRITE ||
+		    c->kind == CROSSING_CONSOLE_OUT) {
 			fprintf(to, "  %" PRIu32 " bytes: ", c->size);
 			print_bytes(to, c->bytes, c->size);
 		} else {
@@ -100,19 +103,21 @@ static void print_crossings(FILE *to, const struct step *s)
 static void print_result(FILE *to, const struct step *s)
 {
 	for (unsigned i = 0; i < s->effect_count; i++)
-		fprintf(to, "    > %-28s %#" PRIx64 " -> %#" PRIx64 "\n", item_name(s->effects[i].code), s->effects[i].before,
-			s->effects[i].after);
+		fprintf(to, "    > %-28s %#" PRIx64 " -> %#" PRIx64 "\n", item_name(s->effects[i].code),
+			s->effects[i].before, s->effects[i].after);
 	for (unsigned i = 0; i < s->check_count; i++)
-		fprintf(to, "    # %s changed, check byte %02x\n", device_name(s->checks[i].device), s->checks[i].value);
+		fprintf(to, "    # %s changed, check byte %02x\n", device_name(s->checks[i].device),
+			s->checks[i].value);
 }
 
 static void print_notes(FILE *to, const struct step *s)
 {
 	if (s->tsc_entry)
-		fprintf(to, "    entered at %" PRIu64 ": %" PRIu64 " cycles in the guest", s->tsc_entry, s->tsc - s->tsc_entry);
+		fprintf(to, "    entered at %" PRIu64 ": %" PRIu64 " cycles in the guest", s->tsc_entry,
+			s->tsc - s->tsc_entry);
 	if (s->tsc_entry || s->handler_cycles || s->tracer_cycles)
-		fprintf(to, "%shandler %" PRIu64 ", tracer %" PRIu64 "\n", s->tsc_entry ? ", " : "    ", s->handler_cycles,
-			s->tracer_cycles);
+		fprintf(to, "%shandler %" PRIu64 ", tracer %" PRIu64 "\n", s->tsc_entry ? ", " : "    ",
+			s->handler_cycles, s->tracer_cycles);
 	if (!s->insn_len)
 		return;
 	fprintf(to, "    instruction");
@@ -128,13 +133,16 @@ void dump_text(FILE *to, const struct decoder *d)
 	uint64_t reason = v->vmcs[VMCS_EXIT_REASON];
 
 	if (s->kind == STEP_EXIT) {
-		fprintf(to, "exit %" PRIu64 "  step %" PRIu64 "  vcpu %" PRIu32 "  tsc %" PRIu64 "  %s%s  qualification %#" PRIx64
-			"  rip %#" PRIx64 "  %s\n", s->seq, s->number, s->vcpu, s->tsc, exit_reason_name(reason & EXIT_REASON_BASIC),
-			reason & EXIT_REASON_ENTRY_FAILURE ? " (entry failure)" : "", v->vmcs[VMCS_EXIT_QUALIFICATION],
-			v->vmcs[VMCS_GUEST_RIP], s->unfinished ? "UNFINISHED" : action_name(s->action));
+		fprintf(to,
+			"exit %" PRIu64 "  step %" PRIu64 "  vcpu %" PRIu32 "  tsc %" PRIu64
+			"  %s%s  qualification %#" PRIx64 "  rip %#" PRIx64 "  %s\n",
+			s->seq, s->number, s->vcpu, s->tsc, exit_reason_name(reason & EXIT_REASON_BASIC),
+			reason & EXIT_REASON_ENTRY_FAILURE ? " (entry failure)" : "",
+			v->vmcs[VMCS_EXIT_QUALIFICATION], v->vmcs[VMCS_GUEST_RIP],
+			s->unfinished ? "UNFINISHED" : action_name(s->action));
 	} else {
-		fprintf(to, "entry  step %" PRIu64 "  vcpu %" PRIu32 "  tsc %" PRIu64 "  %s", s->number, s->vcpu, s->tsc,
-			s->unfinished ? "UNFINISHED" : entry_name(s->entry));
+		fprintf(to, "entry  step %" PRIu64 "  vcpu %" PRIu32 "  tsc %" PRIu64 "  %s", s->number,
+			s->vcpu, s->tsc, s->unfinished ? "UNFINISHED" : entry_name(s->entry));
 		print_time(to, "wake at", s->wake_at);
 		print_time(to, "deadline", s->deadline);
 		fputc('\n', to);

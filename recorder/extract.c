@@ -1,6 +1,6 @@
 /*
- * extract.c: see extract.h. Whole frames are copied as they are; the session frame keeps every byte but the number of the
- * frame that follows and the slice; the closing frame is made anew from what was copied.
+ * extract.c: see extract.h. Whole frames are copied as they are; the session frame keeps every byte but the
+ * number of the frame that follows and the slice; the closing frame is made anew from what was copied.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -37,8 +37,10 @@ static uint8_t *put_slice(uint8_t *p, const struct session_slice *s)
 	return put_le(p, s->last_seq, 8);
 }
 
-/* The session frame with another frame number and, if not NULL, another slice. `out` has room for SESSION_MAX. */
-static size_t edit_session(const uint8_t *in, size_t size, uint64_t frame, const struct session_slice *slice, uint8_t *out)
+/* The session frame with another frame number and, if not NULL, another slice. `out` has room for
+ * SESSION_MAX. */
+static size_t edit_session(const uint8_t *in, size_t size, uint64_t frame, const struct session_slice *slice,
+			   uint8_t *out)
 {
 	const uint8_t *p = in + SESSION_FIXED, *end = in + size - SESSION_HASH;
 	uint8_t *to = out + SESSION_FIXED;
@@ -78,20 +80,23 @@ static void note_missing(struct closing *c, struct position from, uint64_t steps
 	c->missing[c->missing_count++] = (struct closing_missing){ from.step, steps, from.seq, exits };
 }
 
-static bool count_exits(struct extract *x, struct trace_cursor *cursor, size_t i, char *error, size_t error_size)
+static bool count_exits(struct extract *x, struct trace_cursor *cursor, size_t i, char *error,
+			size_t error_size)
 {
 	const struct decoder *d = trace_cursor_decoder(cursor);
 	int result = trace_cursor_load(cursor, i) ? -1 : 1;
 
 	while (result > 0 && (result = trace_cursor_next(cursor)) > 0)
 		if (d->step.kind == STEP_EXIT)
-			x->exits[(d->cpu[d->step.vcpu].vmcs[VMCS_EXIT_REASON] & EXIT_REASON_BASIC) % CLOSING_REASONS]++;
+			x->exits[(d->cpu[d->step.vcpu].vmcs[VMCS_EXIT_REASON] & EXIT_REASON_BASIC) %
+				 CLOSING_REASONS]++;
 	if (result < 0)
 		snprintf(error, error_size, "%s", trace_cursor_error(cursor));
 	return result == 0;
 }
 
-static bool put_session(struct extract *x, struct writer *w, uint64_t frame, const struct session_slice *slice)
+static bool put_session(struct extract *x, struct writer *w, uint64_t frame,
+			const struct session_slice *slice)
 {
 	uint8_t *out = malloc(SESSION_MAX);
 	const uint8_t *in;
@@ -129,7 +134,8 @@ static struct session_slice slice_of(const struct extract *x)
 				       b->first_seq + b->exits - 1 };
 }
 
-static void put_closing(struct extract *x, struct writer *w, struct closing *c, struct position at, bool to_the_end)
+static void put_closing(struct extract *x, struct writer *w, struct closing *c, struct position at,
+			bool to_the_end)
 {
 	const struct closing *old = trace_closing(x->trace);
 	const struct session_slice *whole = &trace_session(x->trace)->slice;
@@ -142,7 +148,8 @@ static void put_closing(struct extract *x, struct writer *w, struct closing *c, 
 	if (to_the_end && old) {
 		c->stop = old->stop;
 		c->dropped = old->dropped;
-		end = (struct position){ old->steps + (sliced ? whole->first_step : 0), old->exits + (sliced ? whole->first_seq : 0) };
+		end = (struct position){ old->steps + (sliced ? whole->first_step : 0),
+					 old->exits + (sliced ? whole->first_seq : 0) };
 		for (unsigned i = 0; i < old->missing_count; i++) {
 			end.step += old->missing[i].steps;
 			end.seq += old->missing[i].exits;

@@ -1,8 +1,8 @@
 /*
  * follow.c: reads a regular file behind the process that writes it. See machine.h.
  *
- * An emulator's fastest serial port is a plain file; what was read of it is punched out, so that a long recording needs no
- * disk for the wire.
+ * An emulator's fastest serial port is a plain file; what was read of it is punched out, so that a long
+ * recording needs no disk for the wire.
  */
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,8 +1,9 @@
 /*
  * image.c: the boot medium: GRUB, the hypervisor, a guest and its command lines, in an ISO.
  *
- * Called by record. Making one takes a second, so that they are cached by their contents; the session id is written into a
- * copy, over a placeholder of the same length: the instructions that a recording takes don't depend on it.
+ * Called by record. Making one takes a second, so that they are cached by their contents; the session id is
+ * written into a copy, over a placeholder of the same length: the instructions that a recording takes don't
+ * depend on it.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -82,12 +83,15 @@ static bool store(const char *path, const void *bytes, size_t size)
 	return ok;
 }
 
-/* Append `words`, each quoted for GRUB. It puts quotes of its own around a word with spaces, so that none has any. */
+/* Append `words`, each quoted for GRUB. It puts quotes of its own around a word with spaces, so that none has
+ * any. */
 static bool quote_words(FILE *to, const char *words)
 {
 	if (strpbrk(words, "'\"\\\n")) {
-		command_fail(0, "a guest's name or --append with quotes, backslashes or newlines can't pass through GRUB: %s",
-			     words);
+		command_fail(
+			0,
+			"quotes, backslashes and newlines can't pass through GRUB: %s",
+			words);
 		return false;
 	}
 	while (*words) {
@@ -135,7 +139,8 @@ static bool run_mkrescue(const char *tree, const char *iso, const char *log)
 		dup2(fd, STDERR_FILENO);
 		/* A fixed time in the medium, so that equal contents give equal bytes. */
 		setenv("SOURCE_DATE_EPOCH", "1767225600", 1);
-		execlp("grub-mkrescue", "grub-mkrescue", "-d", "/usr/lib/grub/i386-pc", "--install-modules=" GRUB_MODULES,
+		execlp("grub-mkrescue", "grub-mkrescue", "-d", "/usr/lib/grub/i386-pc",
+		       "--install-modules=" GRUB_MODULES,
 		       "--modules=", "--locales=", "--fonts=", "--themes=", "-o", iso, tree, (char *)NULL);
 		_exit(127);
 	}
@@ -149,7 +154,10 @@ static bool run_mkrescue(const char *tree, const char *iso, const char *log)
 	if (WIFEXITED(status) && !WEXITSTATUS(status) && !access(iso, R_OK))
 		return true;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 127) {
-		command_fail(0, "grub-mkrescue: not found (Debian: packages grub-common, grub-pc-bin, xorriso, mtools)");
+		command_fail(
+			0,
+			"grub-mkrescue: not found (Debian: packages grub-common, grub-pc-bin, xorriso, "
+				"mtools)");
 		return false;
 	}
 	command_fail(0, "grub-mkrescue failed:");
@@ -201,14 +209,16 @@ static void prune_cache(const char *directory)
 		struct stat st;
 
 		snprintf(path, sizeof(path), "%s/%s", directory, e->d_name);
-		if (strstr(e->d_name, ".iso") && !lstat(path, &st) && S_ISREG(st.st_mode) && st.st_mtime < oldest)
+		if (strstr(e->d_name, ".iso") && !lstat(path, &st) && S_ISREG(st.st_mode) &&
+		    st.st_mtime < oldest)
 			unlink(path);
 	}
 	if (d)
 		closedir(d);
 }
 
-/* Into the cache, under another name first: recorders may run side by side. A cache that can't be written is no error. */
+/* Into the cache, under another name first: recorders may run side by side. A cache that can't be written is
+ * no error. */
 static void store_in_cache(const char *cached, const uint8_t *iso, size_t size)
 {
 	char path[PATH_MAX + 64];
@@ -248,7 +258,8 @@ static bool cache_path(const struct part *parts, unsigned count, char *path, siz
 	mkdir(path, 0700);
 	used += snprintf(path + used, size - (size_t)used, "/vexit");
 	mkdir(path, 0700);
-	snprintf(path + used, size - (size_t)used, "/%016" PRIx64 ".iso", trace_hash(keys, n * sizeof(*keys)));
+	snprintf(path + used, size - (size_t)used, "/%016" PRIx64 ".iso",
+		 trace_hash(keys, n * sizeof(*keys)));
 	return true;
 }
 
@@ -282,7 +293,8 @@ bool image_build(const struct image_config *c, const char *directory)
 	if (!parts[0].bytes)
 		return false;
 	parts[0].size = strlen((char *)parts[0].bytes);
-	if (!(parts[1].bytes = load(c->hypervisor, &parts[1].size)) || !(parts[2].bytes = load(c->guest, &parts[2].size)) ||
+	if (!(parts[1].bytes = load(c->hypervisor, &parts[1].size)) ||
+	    !(parts[2].bytes = load(c->guest, &parts[2].size)) ||
 	    (c->initrd && !(parts[3].bytes = load(c->initrd, &parts[3].size))))
 		goto out;
 	cache = cache_path(parts, count, cached, sizeof(cached));

@@ -1,9 +1,9 @@
 /*
  * judge.c: from the frames that stand in a file to the frames of one session in order, and what isn't there.
  *
- * Called by reader.c after each look at the file. Frames are put in the order of their numbers: one that is doubled is
- * listed once, one that was moved in its place. What is missing follows from the headers' numbers, and the bytes that
- * are no frame explain it.
+ * Called by reader.c after each look at the file. Frames are put in the order of their numbers: one that is
+ * doubled is listed once, one that was moved in its place. What is missing follows from the headers' numbers,
+ * and the bytes that are no frame explain it.
  */
 #include <inttypes.h>
 #include <stdarg.h>
@@ -96,12 +96,12 @@ static void missing(struct judge *j, struct position to, uint64_t to_offset)
 		d = add(j->t, DAMAGE_LATE, 0, bytes ? bytes->offset + bytes->size : 0,
 			"the capture began late, at frame %" PRIu64, to.frame);
 	} else if (bytes) {
-		d = add(j->t, bytes->cut ? DAMAGE_TRUNCATED : DAMAGE_CORRUPT, bytes->offset, bytes->size, "%.127s",
-			bytes->text);
+		d = add(j->t, bytes->cut ? DAMAGE_TRUNCATED : DAMAGE_CORRUPT, bytes->offset, bytes->size,
+			"%.127s", bytes->text);
 		j->cut |= bytes->cut;
 	} else if (to.frame > j->at.frame + 1) {
-		d = add(j->t, DAMAGE_MISSING, to_offset, 0, "frames %" PRIu64 "..%" PRIu64 " are missing", j->at.frame,
-			to.frame - 1);
+		d = add(j->t, DAMAGE_MISSING, to_offset, 0, "frames %" PRIu64 "..%" PRIu64 " are missing",
+			j->at.frame, to.frame - 1);
 	} else {
 		d = add(j->t, DAMAGE_MISSING, to_offset, 0, "frame %" PRIu64 " is missing", j->at.frame);
 	}
@@ -142,7 +142,8 @@ static void judge_frame(struct judge *j, const struct found_frame *f)
 
 	if (!can_follow(j, to)) {
 		add(j->t, DAMAGE_CORRUPT, f->info.offset, f->end - f->info.offset,
-		    "frame %" PRIu64 " begins with step %" PRIu64 ", expected step %" PRIu64 " in frame %" PRIu64 ": not read",
+		    "frame %" PRIu64 " begins with step %" PRIu64 ", expected step %" PRIu64
+		    " in frame %" PRIu64 ": not read",
 		    h->frame, h->first_step, j->at.step, j->at.frame);
 		return;
 	}
@@ -151,8 +152,8 @@ static void judge_frame(struct judge *j, const struct found_frame *f)
 	if (f->readable) {
 		list_frame(j, f);
 	} else {
-		d = add(j->t, f->cut ? DAMAGE_TRUNCATED : DAMAGE_CORRUPT, f->info.offset, f->end - f->info.offset,
-			"frame %" PRIu64 ": %.63s", h->frame, f->text);
+		d = add(j->t, f->cut ? DAMAGE_TRUNCATED : DAMAGE_CORRUPT, f->info.offset,
+			f->end - f->info.offset, "frame %" PRIu64 ": %.63s", h->frame, f->text);
 		d->first_step = h->first_step;
 		d->steps = h->steps;
 		d->first_seq = h->first_seq;
@@ -166,7 +167,8 @@ static void judge_frame(struct judge *j, const struct found_frame *f)
 /* By number; of the same number the readable first, then as they stand in the file. */
 static int compare_frames(const void *a, const void *b)
 {
-	const struct found_frame *x = *(const struct found_frame *const *)a, *y = *(const struct found_frame *const *)b;
+	const struct found_frame *x = *(const struct found_frame *const *)a,
+				 *y = *(const struct found_frame *const *)b;
 
 	if (x->info.header.frame != y->info.header.frame)
 		return x->info.header.frame < y->info.header.frame ? -1 : 1;
@@ -183,13 +185,16 @@ static void judge_copy(struct judge *j, const struct found_frame *f, const struc
 	frame_header_encode(&f->info.header, a);
 	frame_header_encode(&first->info.header, b);
 	if (!f->readable)
-		add(j->t, DAMAGE_CORRUPT, offset, size, "frame %" PRIu64 " once more: %.63s", f->info.header.frame, f->text);
+		add(j->t, DAMAGE_CORRUPT, offset, size, "frame %" PRIu64 " once more: %.63s",
+		    f->info.header.frame, f->text);
 	else if (memcmp(a, b, HEADER_SIZE))
-		add(j->t, DAMAGE_CORRUPT, offset, size, "frame %" PRIu64 " differs from the one at %" PRIu64 ": not read",
-		    f->info.header.frame, first->info.offset);
+		add(j->t, DAMAGE_CORRUPT, offset, size,
+		    "frame %" PRIu64 " differs from the one at %" PRIu64 ": not read", f->info.header.frame,
+		    first->info.offset);
 	else
-		add(j->t, DAMAGE_DUPLICATE, offset, size, "frame %" PRIu64 " stands at %" PRIu64 " already: read once",
-		    f->info.header.frame, first->info.offset);
+		add(j->t, DAMAGE_DUPLICATE, offset, size,
+		    "frame %" PRIu64 " stands at %" PRIu64 " already: read once", f->info.header.frame,
+		    first->info.offset);
 }
 
 static void judge_frames(struct judge *j)
@@ -208,7 +213,8 @@ static void judge_frames(struct judge *j)
 		if (f->info.header.session == j->id) {
 			if (count && number < highest)
 				add(t, DAMAGE_MOVED, f->info.offset, f->end - f->info.offset,
-				    "frame %" PRIu64 " stands after frame %" PRIu64 ": read in its place", number, highest);
+				    "frame %" PRIu64 " stands after frame %" PRIu64 ": read in its place",
+				    number, highest);
 			highest = number > highest ? number : highest;
 			member[count++] = f;
 		} else if (j->s == t->session_at[0] && !knows(t, f->info.header.session)) {
@@ -244,7 +250,8 @@ static void judge_closing(struct judge *j)
 		if (c->missing[i].steps)
 			continue;
 		add(j->t, DAMAGE_TRUNCATED, j->s->closing_offset, 0,
-		    "repaired from a trace without a closing frame: what came after step %" PRIu64 " is unknown",
+		    "repaired from a trace without a closing frame: what came after step %" PRIu64
+		    " is unknown",
 		    c->missing[i].first_step);
 		j->cut = true;
 	}
@@ -252,7 +259,8 @@ static void judge_closing(struct judge *j)
 		return;
 	if (to.step <= j->at.step || to.seq < j->at.seq) {
 		add(j->t, DAMAGE_CORRUPT, j->s->closing_offset, j->s->closing_size,
-		    "the closing frame ends with step %" PRIu64 ", exit %" PRIu64 "; the file has more", to.step, to.seq);
+		    "the closing frame ends with step %" PRIu64 ", exit %" PRIu64 "; the file has more",
+		    to.step, to.seq);
 		return;
 	}
 	if (!sliced && !c->missing_count && c->frames > to.frame)
@@ -281,7 +289,8 @@ void reader_judge(struct trace *t)
 	for (size_t i = 0; i < t->count.damages; i++)
 		t->damage_at[i].used = false;
 	if (s->session.sliced)
-		j.at = (struct position){ s->least_frame, s->session.slice.first_step, s->session.slice.first_seq };
+		j.at = (struct position){ s->least_frame, s->session.slice.first_step,
+					  s->session.slice.first_seq };
 	judge_frames(&j);
 	if (s->closed)
 		judge_closing(&j);
@@ -294,7 +303,8 @@ void reader_judge(struct trace *t)
 		j.cut |= d->cut;
 	}
 	if (!s->closed && !j.cut)
-		add(t, DAMAGE_TRUNCATED, t->size, 0, "no closing frame: the recording was cut off after step %" PRIu64, j.at.step);
+		add(t, DAMAGE_TRUNCATED, t->size, 0,
+		    "no closing frame: the recording was cut off after step %" PRIu64, j.at.step);
 	if (!t->damage_count && t->seek_size && (error = reader_check_seek_table(t)))
 		add(t, DAMAGE_CORRUPT, t->seek_offset, t->seek_size, "%s", error);
 	if (t->damage_count)
@@ -308,9 +318,11 @@ size_t trace_report_damage(const struct trace *t, FILE *to)
 
 		fprintf(to, "vexit: %s:%" PRIu64 ": %s", t->path, d->offset, d->text);
 		if (d->steps)
-			fprintf(to, "; lost: steps %" PRIu64 "..%" PRIu64, d->first_step, d->first_step + d->steps - 1);
+			fprintf(to, "; lost: steps %" PRIu64 "..%" PRIu64, d->first_step,
+				d->first_step + d->steps - 1);
 		if (d->exits)
-			fprintf(to, ", exits %" PRIu64 "..%" PRIu64, d->first_seq, d->first_seq + d->exits - 1);
+			fprintf(to, ", exits %" PRIu64 "..%" PRIu64, d->first_seq,
+				d->first_seq + d->exits - 1);
 		else if (d->steps)
 			fprintf(to, ", no exits");
 		fputc('\n', to);

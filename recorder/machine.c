@@ -1,7 +1,9 @@
 /*
- * machine.c: an emulator process and its directory: made, started, asked to stop, killed, explained. See machine.h.
+ * machine.c: an emulator process and its directory: made, started, asked to stop, killed, explained. See
+ * machine.h.
  *
- * The emulator is a process group of its own, so that ^C reaches the recorder alone, and dies with the recorder.
+ * The emulator is a process group of its own, so that ^C reaches the recorder alone, and dies with the
+ * recorder.
  */
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -55,8 +57,9 @@ static void remove_stale(const char *base)
 		if (strncmp(e->d_name, DIRECTORY_PREFIX, strlen(DIRECTORY_PREFIX)))
 			continue;
 		pid = strtol(e->d_name + strlen(DIRECTORY_PREFIX), NULL, 10);
-		if (snprintf(path, sizeof(path), "%s/%s", base, e->d_name) >= (int)sizeof(path) || lstat(path, &st) ||
-		    !S_ISDIR(st.st_mode) || st.st_uid != geteuid() || pid <= 0 || !kill((pid_t)pid, 0) || errno != ESRCH)
+		if (snprintf(path, sizeof(path), "%s/%s", base, e->d_name) >= (int)sizeof(path) ||
+		    lstat(path, &st) || !S_ISDIR(st.st_mode) || st.st_uid != geteuid() || pid <= 0 ||
+		    !kill((pid_t)pid, 0) || errno != ESRCH)
 			continue;
 		remove_tree(path);
 	}
@@ -78,8 +81,8 @@ bool machine_make_directory(struct machine *m, const char *keep)
 	if (!base || !*base)
 		base = "/tmp";
 	remove_stale(base);
-	if (snprintf(m->directory, sizeof(m->directory), "%s/" DIRECTORY_PREFIX "%d-XXXXXX", base, (int)getpid()) <
-		    (int)sizeof(m->directory) &&
+	if (snprintf(m->directory, sizeof(m->directory), "%s/" DIRECTORY_PREFIX "%d-XXXXXX", base,
+		     (int)getpid()) < (int)sizeof(m->directory) &&
 	    mkdtemp(m->directory))
 		return true;
 	command_fail(0, "%s: %s", m->directory, strerror(errno));
@@ -106,7 +109,8 @@ static bool in_path(const char *program)
 		size_t n = strcspn(path, ":");
 		char full[PATH_MAX];
 
-		if (snprintf(full, sizeof(full), "%.*s/%s", (int)n, path, program) < (int)sizeof(full) && !access(full, X_OK))
+		if (snprintf(full, sizeof(full), "%.*s/%s", (int)n, path, program) < (int)sizeof(full) &&
+		    !access(full, X_OK))
 			return true;
 		path += n + (path[n] == ':');
 	}
@@ -167,7 +171,8 @@ static void run_emulator(const struct machine *m, char **command, pid_t parent)
 
 bool machine_start(struct machine *m, const struct machine_config *c)
 {
-	static const char *const stale[] = { MACHINE_CONSOLE, MACHINE_WIRE, MACHINE_LOG, MACHINE_EVENTS, MACHINE_ISO ".lock" };
+	static const char *const stale[] = { MACHINE_CONSOLE, MACHINE_WIRE, MACHINE_LOG, MACHINE_EVENTS,
+					     MACHINE_ISO ".lock" };
 	char path[PATH_MAX + 32], **command;
 	pid_t parent = getpid();
 
@@ -262,8 +267,8 @@ void machine_trim_log(const struct machine *m)
 /* Lines with a panic, a refused VM entry or an error of the emulator; how it powers off isn't one. */
 static bool matters(const char *line)
 {
-	static const char *const words[] = { "PANIC", "VMENTER", "VMFAIL", "rror", "annot", "ould not", "nable to", "nvalid",
-					     "ERROR", "failed" };
+	static const char *const words[] = { "PANIC",	 "VMENTER",  "VMFAIL", "rror",	"annot",
+					     "ould not", "nable to", "nvalid", "ERROR", "failed" };
 
 	if (strstr(line, "Shutdown port"))
 		return false;
@@ -298,7 +303,8 @@ void machine_explain(const struct machine *m)
 	const char *name = m->kind == MACHINE_BOCHS ? "bochs" : "qemu";
 
 	if (WIFSIGNALED(m->status))
-		fprintf(stderr, "  %s was killed by signal %d (%s)\n", name, WTERMSIG(m->status), strsignal(WTERMSIG(m->status)));
+		fprintf(stderr, "  %s was killed by signal %d (%s)\n", name, WTERMSIG(m->status),
+			strsignal(WTERMSIG(m->status)));
 	else
 		fprintf(stderr, "  %s ended with status %d\n", name, WEXITSTATUS(m->status));
 	if (m->kind == MACHINE_BOCHS && explain_file(m, MACHINE_EVENTS, 8))

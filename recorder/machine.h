@@ -1,8 +1,8 @@
 /*
  * machine.h: the machine under the hypervisor: an emulator process, its three serial ports, its boot medium.
  *
- * machine.c starts and ends it, bochs.c and qemu.c know their emulator's words, image.c makes the medium, follow.c reads a
- * file that grows. record.c alone uses them.
+ * machine.c starts and ends it, bochs.c and qemu.c know their emulator's words, image.c makes the medium,
+ * follow.c reads a file that grows. record.c alone uses them.
  */
 #ifndef VEXIT_MACHINE_H
 #define VEXIT_MACHINE_H
@@ -41,7 +41,8 @@ struct machine {
 	uint16_t log_port;
 };
 
-/* A directory for a run, under $TMPDIR, or `keep` if not NULL. Removes those that killed recorders left. false: printed. */
+/* A directory for a run, under $TMPDIR, or `keep` if not NULL. Removes those that killed recorders left.
+ * false: printed. */
 bool machine_make_directory(struct machine *m, const char *keep);
 void machine_remove_directory(struct machine *m);
 

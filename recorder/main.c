@@ -18,7 +18,8 @@ static const struct {
 	const char *help;
 } commands[] = {
 	{ "record", cmd_record, "run a guest under the hypervisor in Bochs or QEMU and record its VM exits" },
-	{ "capture", cmd_capture, "record a stream from elsewhere: a real machine's serial line, a socket, a file" },
+	{ "capture", cmd_capture,
+	  "record a stream from elsewhere: a real machine's serial line, a socket, a file" },
 	{ "verify", cmd_verify, "check every byte of a trace; say what is damaged, missing, doubled, moved" },
 	{ "info", cmd_info, "what a trace holds: machine, guest, vCPUs, exits by reason" },
 	{ "dump", cmd_dump, "print exits and entry steps, readable or as JSON" },

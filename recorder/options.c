@@ -40,9 +40,10 @@ static void print_help(const struct command *c)
 
 		if (r->letter)
 			snprintf(letter, sizeof(letter), "-%c, ", r->letter);
-		n = snprintf(left, sizeof(left), "  %s--%s%s%s", letter, r->name, r->type == OPTION_FLAG ? "" : " ",
-			     r->type == OPTION_FLAG ? "" : r->argument);
-		printf("%s%s%*s", left, n < HELP_COLUMN ? "" : "\n", n < HELP_COLUMN ? HELP_COLUMN - n : HELP_COLUMN, "");
+		n = snprintf(left, sizeof(left), "  %s--%s%s%s", letter, r->name,
+			     r->type == OPTION_FLAG ? "" : " ", r->type == OPTION_FLAG ? "" : r->argument);
+		printf("%s%s%*s", left, n < HELP_COLUMN ? "" : "\n",
+		       n < HELP_COLUMN ? HELP_COLUMN - n : HELP_COLUMN, "");
 		help_wrapped(r->help, HELP_COLUMN);
 	}
 	printf("%-*sthis text\n", HELP_COLUMN, "      --help");
@@ -124,7 +125,8 @@ static const char *parse_value(const struct option_row *r, const char *text)
 		*(const char **)r->value = text;
 		return NULL;
 	case OPTION_NUMBER:
-		if (parse_number(text, number, &end) && !*end && *number >= r->min && (!r->max || *number <= r->max))
+		if (parse_number(text, number, &end) && !*end && *number >= r->min &&
+		    (!r->max || *number <= r->max))
 			return NULL;
 		if (!r->max)
 			return "a number";
@@ -139,7 +141,9 @@ static const char *parse_value(const struct option_row *r, const char *text)
 		return trace_parse_range(text, &number[0], &number[1]) ? NULL : "A..B, A.., ..B or A";
 	case OPTION_REASON:
 		*(int *)r->value = trace_parse_reason(text);
-		return *(int *)r->value >= 0 ? NULL : "an exit reason's name, as in hv/include/exits.def, or its number";
+		return *(int *)r->value >= 0
+			       ? NULL
+			       : "an exit reason's name, as in hv/include/exits.def, or its number";
 	case OPTION_CHOICE:
 		return parse_choice(r->argument, text, r->value) ? NULL : r->argument;
 	}
@@ -198,11 +202,13 @@ int options_parse(const struct command *c, int argc, char **argv)
 		if (code == ':')
 			return DONE(command_usage(c->name, "%s needs a value", word));
 		if (code == '?' || !(r = find_row(c, code)))
-			return DONE(optopt && optopt < CODE_HELP ? command_usage(c->name, "unknown option '-%c'", optopt)
-								  : command_usage(c->name, "unknown option '%s'", word));
+			return DONE(optopt && optopt < CODE_HELP
+					    ? command_usage(c->name, "unknown option '-%c'", optopt)
+					    : command_usage(c->name, "unknown option '%s'", word));
 		expected = parse_value(r, optarg);
 		if (expected)
-			return DONE(command_usage(c->name, "--%s %s: expected %s", r->name, optarg, expected));
+			return DONE(
+				command_usage(c->name, "--%s %s: expected %s", r->name, optarg, expected));
 	}
 	count = argc - optind;
 	memmove(argv + 1, argv + optind, (size_t)count * sizeof(*argv));
@@ -210,6 +216,7 @@ int options_parse(const struct command *c, int argc, char **argv)
 	if ((unsigned)count < c->min_arguments)
 		return DONE(command_usage(c->name, "usage: vexit %s %s", c->name, c->synopsis));
 	if ((unsigned)count > c->max_arguments)
-		return DONE(command_usage(c->name, "one argument too many: '%s'", argv[1 + c->max_arguments]));
+		return DONE(
+			command_usage(c->name, "one argument too many: '%s'", argv[1 + c->max_arguments]));
 	return count;
 }

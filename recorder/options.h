@@ -1,8 +1,9 @@
 /*
  * options.h: the command line, the same for every subcommand.
  *
- * A subcommand describes itself once, in a struct command and its rows; --help is printed from these, so that it can't
- * promise what isn't parsed. `--opt value`, `--opt=value`, short options, any order, `--` ends options.
+ * A subcommand describes itself once, in a struct command and its rows; --help is printed from these, so that
+ * it can't promise what isn't parsed. `--opt value`, `--opt=value`, short options, any order, `--` ends
+ * options.
  */
 #ifndef VEXIT_OPTIONS_H
 #define VEXIT_OPTIONS_H
@@ -43,8 +44,8 @@ struct command {
 #define COMMAND_ROWS(array) .rows = (array), .row_count = sizeof(array) / sizeof(*(array))
 
 /*
- * Parse. The positional arguments are left in argv[1] … in their order; gives their number. A negative result ends the
- * command: return OPTIONS_STATUS(result) (--help was printed, or what is wrong).
+ * Parse. The positional arguments are left in argv[1] … in their order; gives their number. A negative
+ * result ends the command: return OPTIONS_STATUS(result) (--help was printed, or what is wrong).
  */
 int options_parse(const struct command *c, int argc, char **argv);
 #define OPTIONS_STATUS(result) (-1 - (result))

@@ -1,7 +1,8 @@
 /*
  * output.c: an output file that is there whole or not at all, and JSON's strings.
  *
- * Used by every command that makes a file, except record and capture, whose files grow under their final name.
+ * Used by every command that makes a file, except record and capture, whose files grow under their final
+ * name.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -98,7 +99,11 @@ void output_abandon(struct output *o)
 /* Bytes of the UTF-8 sequence at `p`, or 0: not one (guests' command lines hold any byte). */
 static unsigned utf8_length(const unsigned char *p)
 {
-	unsigned n = *p < 0x80 ? 1 : *p >= 0xc2 && *p < 0xe0 ? 2 : (*p & 0xf0) == 0xe0 ? 3 : *p >= 0xf0 && *p < 0xf5 ? 4 : 0;
+	unsigned n = *p < 0x80		       ? 1
+		     : *p >= 0xc2 && *p < 0xe0 ? 2
+		     : (*p & 0xf0) == 0xe0     ? 3
+		     : *p >= 0xf0 && *p < 0xf5 ? 4
+					       : 0;
 
 	for (unsigned i = 1; i < n; i++)
 		if ((p[i] & 0xc0) != 0x80)

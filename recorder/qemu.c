@@ -1,8 +1,8 @@
 /*
  * qemu.c: QEMU's command, and whether KVM on this host gives its guests VMX. Called by machine.c.
  *
- * Without KVM QEMU has no VMX: it is started all the same when asked for, so that the hypervisor itself says what is
- * missing.
+ * Without KVM QEMU has no VMX: it is started all the same when asked for, so that the hypervisor itself says
+ * what is missing.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -54,10 +54,35 @@ char **qemu_command(const struct machine *m, const struct machine_config *c)
 	strftime(rtc, sizeof(rtc), "base=%Y-%m-%dT%H:%M:%S,clock=vm", &utc);
 	snprintf(cpu, sizeof(cpu), "%s", c->cpu ? c->cpu : m->kvm ? "host,+vmx" : "max");
 	const char *const words[] = {
-		"qemu-system-x86_64", "-machine", "pc", "-accel", m->kvm ? "kvm" : "tcg", "-cpu", cpu, "-m", memory,
-		"-nodefaults", "-display", "none", "-vga", "std", "-no-reboot", "-rtc", rtc, "-cdrom", MACHINE_ISO, "-boot", "d",
-		"-serial", "file:" MACHINE_CONSOLE, "-serial", "file:" MACHINE_WIRE, "-serial", log,
-		"-device", "isa-debug-exit,iobase=0xf4,iosize=4",
+		"qemu-system-x86_64",
+		"-machine",
+		"pc",
+		"-accel",
+		m->kvm ? "kvm" : "tcg",
+		"-cpu",
+		cpu,
+		"-m",
+		memory,
+		"-nodefaults",
+		"-display",
+		"none",
+		"-vga",
+		"std",
+		"-no-reboot",
+		"-rtc",
+		rtc,
+		"-cdrom",
+		MACHINE_ISO,
+		"-boot",
+		"d",
+		"-serial",
+		"file:" MACHINE_CONSOLE,
+		"-serial",
+		"file:" MACHINE_WIRE,
+		"-serial",
+		log,
+		"-device",
+		"isa-debug-exit,iobase=0xf4,iosize=4",
 	};
 	for (n = 0; n < sizeof(words) / sizeof(*words); n++)
 		command[n] = (char *)words[n];

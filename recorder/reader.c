@@ -1,7 +1,8 @@
 /*
  * reader.c: opens a trace, follows it while it grows, and lists what was found in it.
  *
- * Behind trace.h. The bytes are a mapping of the file, or memory; scan.c finds the frames, judge.c says what is missing.
+ * Behind trace.h. The bytes are a mapping of the file, or memory; scan.c finds the frames, judge.c says what
+ * is missing.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -248,21 +249,24 @@ static struct trace *index_bytes(struct trace *t, char *error, size_t error_size
 		if (!t->size)
 			snprintf(error, error_size, "%s: empty, expected a trace", t->path);
 		else if (t->count.damages && (!t->count.frames || !t->damage_at[0].offset))
-			snprintf(error, error_size, "%s:%llu: %s; there is no session frame to read a trace by", t->path,
+			snprintf(error, error_size,
+				 "%s:%llu: %s; there is no session frame to read a trace by", t->path,
 				 (unsigned long long)t->damage_at[0].offset, t->damage_at[0].text);
 		else
 			snprintf(error, error_size, "%s:0: expected a session frame, found none", t->path);
 		return give_up(t);
 	}
 	if (t->wanted_session > t->count.sessions) {
-		snprintf(error, error_size, "%s: session %u: the file has %zu", t->path, t->wanted_session, t->count.sessions);
+		snprintf(error, error_size, "%s: session %u: the file has %zu", t->path, t->wanted_session,
+			 t->count.sessions);
 		return give_up(t);
 	}
 	reader_judge(t);
 	return t;
 }
 
-struct trace *trace_open(const char *path, const struct trace_options *options, char *error, size_t error_size)
+struct trace *trace_open(const char *path, const struct trace_options *options, char *error,
+			 size_t error_size)
 {
 	bool standard = !strcmp(path, "-");
 	struct trace *t = trace_new(standard ? "stdin" : path, options);
@@ -277,8 +281,8 @@ struct trace *trace_open(const char *path, const struct trace_options *options, 
 	return index_bytes(t, error, error_size);
 }
 
-struct trace *trace_open_memory(const char *name, const uint8_t *bytes, size_t size, const struct trace_options *options,
-				char *error, size_t error_size)
+struct trace *trace_open_memory(const char *name, const uint8_t *bytes, size_t size,
+				const struct trace_options *options, char *error, size_t error_size)
 {
 	struct trace *t = trace_new(name, options);
 
@@ -326,7 +330,10 @@ const struct session *trace_session(const struct trace *t) { return &t->chosen->
 size_t trace_session_count(const struct trace *t) { return t->count.sessions; }
 size_t trace_frame_count(const struct trace *t) { return t->frame_count; }
 const struct trace_frame_info *trace_frame(const struct trace *t, size_t i) { return &t->frame[i]; }
-const struct closing *trace_closing(const struct trace *t) { return t->chosen->closed ? &t->chosen->closing : NULL; }
+const struct closing *trace_closing(const struct trace *t)
+{
+	return t->chosen->closed ? &t->chosen->closing : NULL;
+}
 size_t trace_damage_count(const struct trace *t) { return t->damage_count; }
 const struct trace_damage *trace_damage(const struct trace *t, size_t i) { return &t->damage[i]; }
 bool trace_whole(const struct trace *t) { return !t->damage_count && t->chosen->closed; }

@@ -1,6 +1,6 @@
 /*
- * reader.h: what the parts of the reader share: reader.c (open, follow, list), judge.c (what is missing), seek.c (index
- * by the seek table), cursor.c (frames by number). Everybody else takes recorder/trace.h.
+ * reader.h: what the parts of the reader share: reader.c (open, follow, list), judge.c (what is missing),
+ * seek.c (index by the seek table), cursor.c (frames by number). Everybody else takes recorder/trace.h.
  */
 #ifndef VEXIT_READER_H
 #define VEXIT_READER_H

@@ -1,8 +1,8 @@
 /*
  * record.c: the loop of a recording: take what the three ports gave, show how it goes, end it in good order.
  *
- * Called by cmd_record.c with everything open. It must never wait for anything without a limit: a machine that was asked
- * to stop has 20 seconds, one whose hypervisor said its verdict has five.
+ * Called by cmd_record.c with everything open. It must never wait for anything without a limit: a machine
+ * that was asked to stop has 20 seconds, one whose hypervisor said its verdict has five.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -24,7 +24,7 @@
 #define SPACE_LEAST	(UINT64_C(8) << 20)	/* emulators don't notice a full disk: stop before it is */
 #define CHUNK		(256u << 10)
 
-#define SECOND_MS	300		/* sooner, a second ^C is the same one, sent to the process and to its group */
+#define SECOND_MS 300 /* sooner, a second ^C is the same one, sent to the process and to its group */
 
 static volatile sig_atomic_t interrupts, terminated;
 static int64_t interrupted_ms;		/* the handler's own */
@@ -98,7 +98,8 @@ static bool write_console(struct recording *r, const uint8_t *p, size_t size)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0) {
-			snprintf(r->error, sizeof(r->error), "the guest's console can't be written: %s", strerror(errno));
+			snprintf(r->error, sizeof(r->error), "the guest's console can't be written: %s",
+				 strerror(errno));
 			r->console = -1;
 			return false;
 		}
@@ -141,8 +142,11 @@ static void show_progress(struct recording *r, struct times *t, int64_t now)
 	if (r->console == STDOUT_FILENO && r->console_midline && isatty(STDOUT_FILENO))
 		return;		/* it would overwrite what the guest is saying */
 	progress_update(r->quiet, "%s%" PRIu64 " exits, %.0f/s, %" PRIu64 " frames, %.1f KiB, %.0f s",
-			t->asked ? "stopping: " : !s->started ? "booting: " : "", s->exits, t->exits_per_second, s->frames,
-			(double)s->written / 1024, (double)(now - t->start) / 1000);
+			t->asked      ? "stopping: "
+			: !s->started ? "booting: "
+				      : "",
+			s->exits, t->exits_per_second, s->frames, (double)s->written / 1024,
+			(double)(now - t->start) / 1000);
 }
 
 static void check_space(struct recording *r, struct times *t, int64_t now)
@@ -201,7 +205,8 @@ void record_run(struct recording *r)
 		running = machine_running(&r->machine);
 		/* What was written before it ended is all there is: one look after that takes the rest. */
 		if (!take_ports(r, &ports) && running) {
-			struct pollfd p = { r->machine.log >= 0 ? r->machine.log : r->machine.listener, POLLIN, 0 };
+			struct pollfd p = { r->machine.log >= 0 ? r->machine.log : r->machine.listener,
+					    POLLIN, 0 };
 
 			poll(&p, 1, IDLE_MS);
 		}

@@ -1,9 +1,10 @@
 /*
  * scan.c: finds the frames of a stream. See scan.h; the rules are FORMAT.md's, "Resynchronisation".
  *
- * In step, each frame begins where the one before it ends, and what stands there is believed if its checksum is right.
- * Out of step, a guest's own bytes may look like anything, so that only what carries a session id that was named
- * counts (guests never see the id), and a header only with the compressed frame that it describes.
+ * In step, each frame begins where the one before it ends, and what stands there is believed if its checksum
+ * is right. Out of step, a guest's own bytes may look like anything, so that only what carries a session id
+ * that was named counts (guests never see the id), and a header only with the compressed frame that it
+ * describes.
  */
 #include <stdio.h>
 #include <string.h>
@@ -11,8 +12,9 @@
 #include "recorder/scan.h"
 #include "trace/bytes.h"
 
-#define HASH_BUDGET	(UINT64_C(1) << 28)
-#define WINDOW		((2u << 20) + SESSION_MAX)	/* bytes kept while searching: more than any frame with its header */
+#define HASH_BUDGET (UINT64_C(1) << 28)
+#define WINDOW \
+	((2u << 20) + SESSION_MAX) /* bytes kept while searching: more than any frame with its header */
 
 enum probe { PROBE_WHOLE, PROBE_MORE, PROBE_BAD };
 
@@ -44,8 +46,8 @@ bool scan_learn(struct scan *s, uint64_t id)
 
 bool scan_header_sane(const struct frame_header *h)
 {
-	return h->raw_size <= FRAME_RAW_MAX && h->packed_size >= 4 && h->packed_size <= PACKED_MAX && h->steps > 0 &&
-	       h->exits <= h->steps && h->first_step + h->steps > h->first_step &&
+	return h->raw_size <= FRAME_RAW_MAX && h->packed_size >= 4 && h->packed_size <= PACKED_MAX &&
+	       h->steps > 0 && h->exits <= h->steps && h->first_step + h->steps > h->first_step &&
 	       h->first_seq + h->exits >= h->first_seq && h->frame != UINT64_MAX;
 }
 
@@ -117,7 +119,8 @@ static enum probe probe_seek_table(const uint8_t *p, size_t size, struct scan_it
 	if (size < total)
 		return PROBE_MORE;
 	if (get_le(p + total - 4, 4) != SEEK_FOOTER_MAGIC || p[total - 5] != 0 ||
-	    get_le(p + total - SEEK_FOOTER_SIZE, 4) * SEEK_ENTRY_SIZE + SEEK_FOOTER_SIZE != total - SKIPPABLE_HEAD_SIZE)
+	    get_le(p + total - SEEK_FOOTER_SIZE, 4) * SEEK_ENTRY_SIZE + SEEK_FOOTER_SIZE !=
+		    total - SKIPPABLE_HEAD_SIZE)
 		return bad(item, "a seek table that isn't one");
 	return PROBE_WHOLE;
 }
@@ -159,7 +162,8 @@ static uint64_t item_id(const struct scan *s, const struct scan_item *item)
 }
 
 /* As probe(), of a place that nothing says is a boundary. */
-static enum probe probe_candidate(struct scan *s, const uint8_t *p, size_t size, bool final, struct scan_item *item)
+static enum probe probe_candidate(struct scan *s, const uint8_t *p, size_t size, bool final,
+				  struct scan_item *item)
 {
 	enum probe result;
 
@@ -170,7 +174,7 @@ static enum probe probe_candidate(struct scan *s, const uint8_t *p, size_t size,
 	s->hash_budget -= result == PROBE_BAD ? item->size : 0;
 	if (result == PROBE_BAD || item->kind == SCAN_DAMAGE || (result == PROBE_MORE && final))
 		return PROBE_BAD;
-	if (item->kind == SCAN_SEEK_TABLE)	/* it has no checksum: believed only as the file's last bytes */
+	if (item->kind == SCAN_SEEK_TABLE) /* it has no checksum: believed only as the file's last bytes */
 		return final && result == PROBE_WHOLE && size == item->size ? PROBE_WHOLE : PROBE_BAD;
 	if ((result == PROBE_WHOLE || item->has_header) && s->id_count && !scan_knows(s, item_id(s, item)))
 		return PROBE_BAD;
@@ -180,7 +184,8 @@ static enum probe probe_candidate(struct scan *s, const uint8_t *p, size_t size,
 /* The next place at or after `from` where a frame of ours may begin; `size`: none. */
 static size_t next_candidate(const uint8_t *p, size_t from, size_t size)
 {
-	const uint8_t *found = from < size ? memmem(p + from, size - from, magic_bytes, sizeof(magic_bytes)) : NULL;
+	const uint8_t *found = from < size ? memmem(p + from, size - from, magic_bytes, sizeof(magic_bytes))
+					   : NULL;
 
 	return found ? (size_t)(found - p) : size;
 }
@@ -190,17 +195,19 @@ static size_t final_seek_table(const uint8_t *p, size_t from, size_t size)
 {
 	uint64_t total;
 
-	if (size - from < SKIPPABLE_HEAD_SIZE + SEEK_FOOTER_SIZE || get_le(p + size - 4, 4) != SEEK_FOOTER_MAGIC)
+	if (size - from < SKIPPABLE_HEAD_SIZE + SEEK_FOOTER_SIZE ||
+	    get_le(p + size - 4, 4) != SEEK_FOOTER_MAGIC)
 		return size;
-	total = get_le(p + size - SEEK_FOOTER_SIZE, 4) * SEEK_ENTRY_SIZE + SEEK_FOOTER_SIZE + SKIPPABLE_HEAD_SIZE;
+	total = get_le(p + size - SEEK_FOOTER_SIZE, 4) * SEEK_ENTRY_SIZE + SEEK_FOOTER_SIZE +
+		SKIPPABLE_HEAD_SIZE;
 	if (total > size - from || get_le(p + size - total, 4) != SEEK_TABLE_MAGIC)
 		return size;
 	return size - total;
 }
 
 /*
- * The first byte at or after `from` where the stream is in step again. `size`: none in these bytes. *wait: what begins
- * there may be a frame, but needs more bytes.
+ * The first byte at or after `from` where the stream is in step again. `size`: none in these bytes. *wait:
+ * what begins there may be a frame, but needs more bytes.
  */
 static size_t search(struct scan *s, const uint8_t *p, size_t from, size_t size, bool final, bool *wait)
 {
@@ -229,7 +236,8 @@ static bool chained(struct scan *s, const uint8_t *p, size_t size, uint64_t skip
 	if (skip == size)
 		return final;
 	result = probe(s, p + skip, size - skip, &item);
-	return result == PROBE_WHOLE || (item.has_header && (!s->id_count || scan_knows(s, item.header.session)));
+	return result == PROBE_WHOLE ||
+	       (item.has_header && (!s->id_count || scan_knows(s, item.header.session)));
 }
 
 /* Bytes at `p` that are no frame make an item of those up to where the stream is in step again. */
@@ -270,14 +278,16 @@ static bool cut(struct scan *s, const uint8_t *p, size_t size, struct scan_item 
 	} else {
 		found.kind = SCAN_CUT;
 		found.size = size;
-		bad(&found, found.has_header ? "the file ends inside a compressed frame" : "the file ends inside a frame");
+		bad(&found, found.has_header ? "the file ends inside a compressed frame"
+					     : "the file ends inside a frame");
 	}
 	*item = found;
 	s->offset += found.size;
 	return true;
 }
 
-bool scan_next(struct scan *s, const uint8_t *bytes, uint64_t base, size_t size, bool final, struct scan_item *item)
+bool scan_next(struct scan *s, const uint8_t *bytes, uint64_t base, size_t size, bool final,
+	       struct scan_item *item)
 {
 	const uint8_t *p = bytes + (s->offset - base);
 	size_t left = size - (size_t)(s->offset - base);

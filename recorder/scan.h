@@ -1,20 +1,22 @@
 /*
- * scan.h: bytes of a stream → its frames, one after another, with resynchronisation (traces/FORMAT.md, "Resynchronisation").
+ * scan.h: bytes of a stream → its frames, one after another, with resynchronisation (traces/FORMAT.md,
+ * "Resynchronisation").
  *
- * Pure: it sees bytes and keeps a position. reader.c drives it over a mapped file, writer.c over what has come so far.
+ * Pure: it sees bytes and keeps a position. reader.c drives it over a mapped file, writer.c over what has
+ * come so far.
  */
 #ifndef VEXIT_SCAN_H
 #define VEXIT_SCAN_H
 
 #include "trace/frame.h"
 
-#define ZSTD_FRAME_MAGIC	0xfd2fb528u
-#define SEEK_TABLE_MAGIC	0x184d2a5eu	/* zstd's seekable format: a skippable frame … */
-#define SEEK_FOOTER_MAGIC	0x8f92eab1u	/* … that ends with this */
-#define SEEK_FOOTER_SIZE	9		/* u32 frames, u8 descriptor, u32 magic */
-#define SEEK_ENTRY_SIZE		8		/* u32 compressed, u32 decompressed size */
-#define SKIPPABLE_HEAD_SIZE	8		/* u32 magic, u32 size of what follows */
-#define PACKED_MAX		(FRAME_RAW_MAX + (FRAME_RAW_MAX >> 8) + 64)	/* no frame of ours packs to more */
+#define ZSTD_FRAME_MAGIC 0xfd2fb528u
+#define SEEK_TABLE_MAGIC 0x184d2a5eu  /* zstd's seekable format: a skippable frame … */
+#define SEEK_FOOTER_MAGIC 0x8f92eab1u /* … that ends with this */
+#define SEEK_FOOTER_SIZE 9	      /* u32 frames, u8 descriptor, u32 magic */
+#define SEEK_ENTRY_SIZE 8	      /* u32 compressed, u32 decompressed size */
+#define SKIPPABLE_HEAD_SIZE 8	      /* u32 magic, u32 size of what follows */
+#define PACKED_MAX (FRAME_RAW_MAX + (FRAME_RAW_MAX >> 8) + 64) /* no frame of ours packs to more */
 
 enum scan_kind {
 	SCAN_SESSION,		/* s->session was filled */
@@ -27,8 +29,8 @@ enum scan_kind {
 
 struct scan_item {
 	enum scan_kind kind;
-	uint64_t offset, size;		/* in the stream */
-	bool has_header;		/* `header` is true: always for SCAN_FRAME; others: which frame was lost */
+	uint64_t offset, size; /* in the stream */
+	bool has_header;       /* `header` is true: always for SCAN_FRAME; others: which frame was lost */
 	struct frame_header header;
 	char text[128];			/* damage, cut: what was expected, what was found */
 };
@@ -48,10 +50,11 @@ struct scan {
 void scan_init(struct scan *s);
 
 /*
- * The next item. `bytes` holds the stream's bytes from `base` (≤ s->offset) on, `size` of them. `final`: no more will come.
- * false: nothing more can be said without more bytes, or the end.
+ * The next item. `bytes` holds the stream's bytes from `base` (≤ s->offset) on, `size` of them. `final`: no
+ * more will come. false: nothing more can be said without more bytes, or the end.
  */
-bool scan_next(struct scan *s, const uint8_t *bytes, uint64_t base, size_t size, bool final, struct scan_item *item);
+bool scan_next(struct scan *s, const uint8_t *bytes, uint64_t base, size_t size, bool final,
+	       struct scan_item *item);
 
 bool scan_knows(const struct scan *s, uint64_t id);
 /* A session frame named this id. false: too many. */

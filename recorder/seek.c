@@ -10,7 +10,8 @@
 
 struct table {
 	const uint8_t *entry;
-	uint64_t count, base, offset;	/* entries; file offsets of the first frame listed and of the table itself */
+	uint64_t count, base,
+		offset; /* entries; file offsets of the first frame listed and of the table itself */
 };
 
 /* The table at `offset`, which ends at `end`. false: its sizes don't lead there. */
@@ -39,7 +40,8 @@ static const char *check_entry(const struct trace *t, const struct table *table,
 	*header = false;
 	if (size < 12)
 		return "the seek table lists a frame that is too small";
-	if (get_le(p, 4) != TRACE_MAGIC || get_le(p + 4, 4) != size - SKIPPABLE_HEAD_SIZE || get_le(entry + 4, 4))
+	if (get_le(p, 4) != TRACE_MAGIC || get_le(p + 4, 4) != size - SKIPPABLE_HEAD_SIZE ||
+	    get_le(entry + 4, 4))
 		return "the seek table doesn't agree with the frames";
 	if (get_le(p + 8, 4) != TRACE_TAG_HEADER)
 		return NULL;
@@ -75,7 +77,8 @@ const char *reader_check_seek_table(const struct trace *t)
 }
 
 /* One entry (two with a header's frame) into the index. false: scan instead. */
-static bool index_entry(struct trace *t, const struct table *table, uint64_t *i, uint64_t *offset, struct frame_header *last)
+static bool index_entry(struct trace *t, const struct table *table, uint64_t *i, uint64_t *offset,
+			struct frame_header *last)
 {
 	uint64_t size = get_le(table->entry + *i * SEEK_ENTRY_SIZE, 4);
 	const uint8_t *p = t->bytes + *offset;
@@ -118,13 +121,15 @@ static uint64_t find_table(const struct trace *t)
 	const uint8_t *end = t->bytes + t->size;
 	uint64_t total;
 
-	if (t->size < SKIPPABLE_HEAD_SIZE + SEEK_FOOTER_SIZE || get_le(end - 4, 4) != SEEK_FOOTER_MAGIC || end[-5])
+	if (t->size < SKIPPABLE_HEAD_SIZE + SEEK_FOOTER_SIZE || get_le(end - 4, 4) != SEEK_FOOTER_MAGIC ||
+	    end[-5])
 		return 0;
 	total = get_le(end - SEEK_FOOTER_SIZE, 4) * SEEK_ENTRY_SIZE + SEEK_FOOTER_SIZE;
 	if (total + SKIPPABLE_HEAD_SIZE >= t->size)
 		return 0;
 	end -= total + SKIPPABLE_HEAD_SIZE;
-	return get_le(end, 4) == SEEK_TABLE_MAGIC && get_le(end + 4, 4) == total ? (uint64_t)(end - t->bytes) : 0;
+	return get_le(end, 4) == SEEK_TABLE_MAGIC && get_le(end + 4, 4) == total ? (uint64_t)(end - t->bytes)
+										 : 0;
 }
 
 bool reader_index_by_seek_table(struct trace *t)

@@ -1,5 +1,6 @@
 /*
- * select.c: which exits a command is about: ranges, reasons by name, frames that can hold them. Behind trace.h.
+ * select.c: which exits a command is about: ranges, reasons by name, frames that can hold them. Behind
+ * trace.h.
  */
 #include <ctype.h>
 #include <errno.h>

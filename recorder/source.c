@@ -19,9 +19,10 @@ static const struct {
 	uint64_t baud;
 	speed_t speed;
 } speeds[] = {
-	{ 9600, B9600 }, { 19200, B19200 }, { 38400, B38400 }, { 57600, B57600 }, { 115200, B115200 }, { 230400, B230400 },
-	{ 460800, B460800 }, { 500000, B500000 }, { 576000, B576000 }, { 921600, B921600 }, { 1000000, B1000000 },
-	{ 1152000, B1152000 }, { 1500000, B1500000 }, { 2000000, B2000000 }, { 2500000, B2500000 }, { 3000000, B3000000 },
+	{ 9600, B9600 },       { 19200, B19200 },     { 38400, B38400 },     { 57600, B57600 },
+	{ 115200, B115200 },   { 230400, B230400 },   { 460800, B460800 },   { 500000, B500000 },
+	{ 576000, B576000 },   { 921600, B921600 },   { 1000000, B1000000 }, { 1152000, B1152000 },
+	{ 1500000, B1500000 }, { 2000000, B2000000 }, { 2500000, B2500000 }, { 3000000, B3000000 },
 	{ 3500000, B3500000 }, { 4000000, B4000000 },
 };
 #define SPEEDS (sizeof(speeds) / sizeof(*speeds))
@@ -109,7 +110,8 @@ bool source_open(struct source *s, const char *from, uint64_t baud)
 		return open_unix(s, from + 5);
 	if (!strncmp(from, "tcp:", 4))
 		return open_tcp(s, from + 4);
-	s->fd = !strcmp(from, "-") ? dup(STDIN_FILENO) : open(from, O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	s->fd = !strcmp(from, "-") ? dup(STDIN_FILENO)
+				   : open(from, O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 	if (s->fd < 0 || fstat(s->fd, &st)) {
 		command_fail(0, "%s: %s", from, strerror(errno));
 		return false;

@@ -1,9 +1,10 @@
 /*
  * trace.h: a .vxt file, for everybody on the host. replay/ and analyzer/ know the file only through this.
  *
- * A trace is a concatenation of zstd frames (traces/FORMAT.md). trace_open() indexes it (by its seek table when it has a true
- * one, otherwise by a scan that resynchronises on headers) and lists what is damaged or missing; frames are then decompressed
- * by number, on any thread, each with a struct trace_frame of its own. Every byte is hostile.
+ * A trace is a concatenation of zstd frames (traces/FORMAT.md). trace_open() indexes it (by its seek table
+ * when it has a true one, otherwise by a scan that resynchronises on headers) and lists what is damaged or
+ * missing; frames are then decompressed by number, on any thread, each with a struct trace_frame of its own.
+ * Every byte is hostile.
  */
 #ifndef VEXIT_TRACE_READER_H
 #define VEXIT_TRACE_READER_H
@@ -14,13 +15,13 @@
 struct trace;
 
 enum trace_damage_kind {
-	DAMAGE_CORRUPT,		/* bytes that are no frame, or whose checksum is wrong */
-	DAMAGE_MISSING,		/* frames that the numbers say should be here */
-	DAMAGE_DUPLICATE,	/* a frame that was here before */
-	DAMAGE_MOVED,		/* a frame out of order: it is read, in its place */
-	DAMAGE_FOREIGN,		/* a frame of another session (of which no session frame stands in the file) */
-	DAMAGE_TRUNCATED,	/* no closing frame, or the file ends inside a frame */
-	DAMAGE_LATE,		/* the capture began late: the first steps are missing */
+	DAMAGE_CORRUPT,	  /* bytes that are no frame, or whose checksum is wrong */
+	DAMAGE_MISSING,	  /* frames that the numbers say should be here */
+	DAMAGE_DUPLICATE, /* a frame that was here before */
+	DAMAGE_MOVED,	  /* a frame out of order: it is read, in its place */
+	DAMAGE_FOREIGN,	  /* a frame of another session (of which no session frame stands in the file) */
+	DAMAGE_TRUNCATED, /* no closing frame, or the file ends inside a frame */
+	DAMAGE_LATE,	  /* the capture began late: the first steps are missing */
 };
 
 struct trace_damage {
@@ -43,23 +44,26 @@ struct trace_frame_info {
 struct trace_options {
 	unsigned session;		/* 1, 2, …: which session of the file; 0 = first */
 	/*
-	 * Larger files that have a true seek table are indexed by it: their frames' bytes are then checked when a cursor loads
-	 * them, not at once. 0: TRACE_TRUST_ABOVE; UINT64_MAX: never, look at every byte (verify).
+	 * Larger files that have a true seek table are indexed by it: their frames' bytes are then checked
+	 * when a cursor loads them, not at once. 0: TRACE_TRUST_ABOVE; UINT64_MAX: never, look at every byte
+	 * (verify).
 	 */
 	uint64_t trust_above;
 };
 
 /*
- * Open. NULL with `error` filled ("FILE:OFFSET: what, expected, got") if it can't be read at all (no file, no session frame).
- * `path` "-" reads stdin to its end.
+ * Open. NULL with `error` filled ("FILE:OFFSET: what, expected, got") if it can't be read at all (no file, no
+ * session frame). `path` "-" reads stdin to its end.
  */
-struct trace *trace_open(const char *path, const struct trace_options *options, char *error, size_t error_size);
-/* The same over bytes in memory, which must outlive the trace; `name` is for messages. For tests and fuzzers. */
-struct trace *trace_open_memory(const char *name, const uint8_t *bytes, size_t size, const struct trace_options *options,
-				char *error, size_t error_size);
+struct trace *trace_open(const char *path, const struct trace_options *options, char *error,
+			 size_t error_size);
+/* The same over bytes in memory, which must outlive the trace; `name` is for messages. For tests and fuzzers.
+ */
+struct trace *trace_open_memory(const char *name, const uint8_t *bytes, size_t size,
+				const struct trace_options *options, char *error, size_t error_size);
 /*
- * Look for what was appended since (a growing file). Gives the number of new frames. Not while a cursor of this trace is
- * in use on another thread: the file is mapped anew.
+ * Look for what was appended since (a growing file). Gives the number of new frames. Not while a cursor of
+ * this trace is in use on another thread: the file is mapped anew.
  */
 size_t trace_refresh(struct trace *t);
 void trace_close(struct trace *t);

@@ -32,7 +32,7 @@ struct writer {
 	uint8_t *session_frame;		/* the first session's frame, for the copy at the end */
 	size_t session_size;
 	unsigned session_count;
-	bool resting;			/* the session is closed, and no other has begun: what is cut off now is no loss */
+	bool resting; /* the session is closed, and no other has begun: what is cut off now is no loss */
 	struct entry *entry;
 	size_t entry_count, entry_cap;
 	ZSTD_DCtx *zstd;
@@ -96,7 +96,8 @@ static bool write_unit(struct writer *w, const uint8_t *p, size_t size)
 	s->failed = true;
 	snprintf(s->error, sizeof(s->error), "%s: %s", w->path, strerror(error));
 	if (ftruncate(w->fd, (off_t)s->written) && errno != EINVAL && errno != ESPIPE)
-		snprintf(s->error, sizeof(s->error), "%s: %s; its last frame is incomplete", w->path, strerror(error));
+		snprintf(s->error, sizeof(s->error), "%s: %s; its last frame is incomplete", w->path,
+			 strerror(error));
 	return false;
 }
 
@@ -151,7 +152,8 @@ static void write_frame(struct writer *w, const uint8_t *p, const struct scan_it
 	size_t n = ZSTD_decompressDCtx(w->zstd, w->raw, sizeof(w->raw), packed, h->packed_size);
 
 	if (ZSTD_isError(n) || n != h->raw_size) {
-		note_damage(w, item, ZSTD_isError(n) ? ZSTD_getErrorName(n) : "another size than the header says");
+		note_damage(w, item,
+			    ZSTD_isError(n) ? ZSTD_getErrorName(n) : "another size than the header says");
 		return;
 	}
 	if (!write_unit(w, p, item->size))
@@ -180,7 +182,8 @@ static void take_item(struct writer *w, const struct scan_item *item)
 		write_frame(w, p, item);
 		break;
 	case SCAN_CLOSING:
-		if (writer_put(w, p, item->size, 0) && w->state.started && w->scan.closing.session == w->state.session.id) {
+		if (writer_put(w, p, item->size, 0) && w->state.started &&
+		    w->scan.closing.session == w->state.session.id) {
 			w->state.closed = w->resting = true;
 			w->state.closing = w->scan.closing;
 		}
@@ -252,7 +255,8 @@ static void write_seek_table(struct writer *w)
 bool writer_finish(struct writer *w)
 {
 	take_items(w, true);
-	/* A trace with one session frame would be lost with a byte of it: a second one costs the wire nothing. */
+	/* A trace with one session frame would be lost with a byte of it: a second one costs the wire
+	 * nothing. */
 	if (w->session_count == 1)
 		writer_put(w, w->session_frame, w->session_size, 0);
 	if (w->entry_count)

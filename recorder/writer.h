@@ -1,8 +1,9 @@
 /*
  * writer.h: a stream, as it comes, into a .vxt file under its final name.
  *
- * Only whole frames that were checked are written, each with one write(): whatever happens to the recorder, the file
- * is a readable trace of what was received. What is damaged on the way is left out, counted and told.
+ * Only whole frames that were checked are written, each with one write(): whatever happens to the recorder,
+ * the file is a readable trace of what was received. What is damaged on the way is left out, counted and
+ * told.
  */
 #ifndef VEXIT_WRITER_H
 #define VEXIT_WRITER_H
@@ -36,7 +37,8 @@ struct writer *writer_open(const char *path, bool force);
 /* The next bytes of the stream. false: writer_state()->failed. */
 bool writer_feed(struct writer *w, const uint8_t *bytes, size_t size);
 
-/* Write this frame of the caller's own making (slice, repair): `raw_size` as in the seek table, 0 for skippable ones. */
+/* Write this frame of the caller's own making (slice, repair): `raw_size` as in the seek table, 0 for
+ * skippable ones. */
 bool writer_put(struct writer *w, const uint8_t *bytes, size_t size, uint32_t raw_size);
 
 /* The stream has ended: append the seek table and close. Also after a failure. false: failed. */

@@ -1,5 +1,6 @@
 #!/bin/bash
-# `vexit record` from the outside: a guest with four vCPUs, its console, its verdicts, the files it leaves; the same run twice.
+# `vexit record` from the outside: a guest with four vCPUs, its console, its verdicts, the files it
+# leaves; the same run twice.
 #
 # Usage: record.sh BUILD_DIR
 set -u
@@ -18,9 +19,16 @@ status() {
 	shift 2
 	"$@" >"$work/out" 2>"$work/err" </dev/null
 	got=$?
-	if [ $got = "$wanted" ]; then ok "$name"; else not_ok "$name: status $got, expected $wanted"; cat "$work/err"; fi
+	if [ $got = "$wanted" ]; then ok "$name"; return; fi
+	not_ok "$name: status $got, expected $wanted"
+	cat "$work/err"
 }
-said() { if grep -q -- "$2" "$work/err"; then ok "$1"; else not_ok "$1: expected '$2' in:"; cat "$work/err"; fi; }
+said() {
+	if grep -q -- "$2" "$work/err"; then ok "$1"; return; fi
+	not_ok "$1: expected '$2' in:"
+	cat "$work/err"
+}
+records() { zstd -dcq "$1" | sha256sum; }
 record() { "$vexit" record --machine bochs --timeout 120 "$@"; }
 
 # Four vCPUs, three lines each, verdict 0, a whole trace.
@@ -42,11 +50,12 @@ status 0 "the same again" record --guest print --vcpus 4 -q --json --console "$w
 check "--json gives one object with the verdict" grep -q '^{.*"verdict": "debug-exit 0".*}$' "$work/out"
 check "-q says nothing" [ ! -s "$work/err" ]
 check "the console is the same" cmp -s "$work/console" "$work/console2"
-check "zstd -dc is the same" [ "$(zstd -dcq "$work/a.vxt" | sha256sum)" = "$(zstd -dcq "$work/b.vxt" | sha256sum)" ]
+check "zstd -dc is the same" [ "$(records "$work/a.vxt")" = "$(records "$work/b.vxt")" ]
 check "the files differ" [ "$(cat "$work/a.vxt" | sha256sum)" != "$(cat "$work/b.vxt" | sha256sum)" ]
 
 # The trace to a pipe, the console to a file.
-record --guest hello --console "$work/console3" -q -o - 2>"$work/err" </dev/null | "$vexit" verify - >"$work/out" 2>&1
+record --guest hello --console "$work/console3" -q -o - 2>"$work/err" </dev/null |
+	"$vexit" verify - >"$work/out" 2>&1
 check "-o - writes a whole trace to a pipe" grep -q 'whole:' "$work/out"
 check "and the console to its file" grep -q hello "$work/console3"
 
@@ -67,7 +76,8 @@ status 2 "a CPU model that Bochs lacks" record --guest hello --cpu nonesuch -o "
 said "is explained" 'bochs --help cpu'
 status 2 "an option that isn't one" record --guest hello --nonesuch -o "$work/c.vxt"
 if command -v qemu-system-x86_64 >/dev/null && [ ! -e /dev/kvm ]; then
-	status 2 "QEMU without KVM has no VMX" timeout 100 "$vexit" record --machine qemu --guest hello -o "$work/c.vxt"
+	status 2 "QEMU without KVM has no VMX" \
+		timeout 100 "$vexit" record --machine qemu --guest hello -o "$work/c.vxt"
 	said "and the hypervisor says so" 'no VMX'
 	check "without leaving a file" [ ! -e "$work/c.vxt" ]
 fi

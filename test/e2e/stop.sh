@@ -1,6 +1,7 @@
 #!/bin/bash
-# How recordings end before their guest does: timeout, ^C, SIGTERM, SIGKILL, an emulator that vanishes, a full disk. What was
-# received is always a readable trace, and where the hypervisor can be asked, it has its closing frame.
+# How recordings end before their guest does: timeout, ^C, SIGTERM, SIGKILL, an emulator that vanishes, a full
+# disk. What was received is always a readable trace, and where the hypervisor can be asked, it has its closing
+# frame.
 #
 # Usage: stop.sh BUILD_DIR
 set -u
@@ -25,14 +26,15 @@ said() { if grep -q -- "$2" "$work/err"; then ok "$1"; else not_ok "$1: expected
 # Start a recording in the background: $pid. The rest are its arguments.
 start() {
 	rm -f "$work/t.vxt" "$work/console"
-	"$vexit" record --machine bochs -o "$work/t.vxt" --console "$work/console" "$@" >"$work/out" 2>"$work/err" </dev/null &
+	"$vexit" record --machine bochs -o "$work/t.vxt" --console "$work/console" "$@" \
+		>"$work/out" 2>"$work/err" </dev/null &
 	pid=$!
 }
 # Until the guest runs: it has said something (spin), or has made a first frame.
 wait_running() {
 	for _ in $(seq 1200); do
 		[ -s "$work/console" ] && return 0
-		[ "$("$vexit" info --json "$work/t.vxt" 2>/dev/null | grep -c '"frames": [1-9]')" = 1 ] && return 0
+		"$vexit" info --json "$work/t.vxt" 2>/dev/null | grep -q '"frames": [1-9]' && return 0
 		kill -0 "$pid" 2>/dev/null || return 1
 		sleep 0.1
 	done
@@ -41,6 +43,7 @@ wait_running() {
 	return 1
 }
 finish() { wait "$pid"; got=$?; pid=; }
+records() { zstd -dcq "$1" | sha256sum; }
 gone() {
 	for _ in $(seq 50); do
 		grep -q '^State:[[:space:]]*[^ZX]' "/proc/$1/status" 2>/dev/null || return 0
@@ -54,7 +57,8 @@ ended_stopped() { "$vexit" info --json "$work/t.vxt" 2>/dev/null | grep -q '"end
 
 for guest in spin bench; do
 	append=; [ $guest = bench ] && append="n=100000000"
-	# ^C is a signal to the whole group; a background job of a script ignores SIGINT, which record sets anew.
+	# ^C is a signal to the whole group; a background job of a script ignores SIGINT, which
+	# record sets anew.
 	start --guest $guest --append "$append" && wait_running && sleep 1 && kill -INT "$pid"
 	finish
 	check "^C on $guest gives 130" [ $got = 130 ]
@@ -101,13 +105,13 @@ check "what a killed recorder left is gone, too" [ -z "$(ls "$TMPDIR")" ]
 check "a repaired trace verifies as 1" [ $got = 1 ]
 said "and says that it was repaired" 'repaired from a trace without a closing frame'
 check "a repaired trace has the same records" \
-	[ "$(zstd -dcq "$work/t.vxt" | sha256sum)" = "$(zstd -dcq "$work/repaired.vxt" | sha256sum)" ]
+	[ "$(records "$work/t.vxt")" = "$(records "$work/repaired.vxt")" ]
 
 # A full disk.
 small() { mkdir -p "$1" && mount -t tmpfs -o size="$2" tmpfs "$1" 2>/dev/null && mounts+=("$1"); }
-if small "$work/small" 28k; then
-	"$vexit" record --machine bochs --guest bench --timeout 300 -q -o "$work/small/t.vxt" --console "$work/console" \
-		>"$work/out" 2>"$work/err" </dev/null
+if small "$work/small" 16k; then
+	"$vexit" record --machine bochs --guest bench --timeout 300 -q -o "$work/small/t.vxt" \
+		--console "$work/console" >"$work/out" 2>"$work/err" </dev/null
 	got=$?
 	check "a full disk gives 2" [ $got = 2 ]
 	said "says so" 'No space left on device'
@@ -120,8 +124,8 @@ else
 	echo "# no tmpfs can be mounted here: full disk not tried"
 fi
 if small "$work/tight" 6m; then
-	TMPDIR=$work/tight "$vexit" record --machine bochs --guest spin --timeout 300 -q -o "$work/t2.vxt" --console "$work/console" \
-		>"$work/out" 2>"$work/err" </dev/null
+	TMPDIR=$work/tight "$vexit" record --machine bochs --guest spin --timeout 300 -q -o "$work/t2.vxt" \
+		--console "$work/console" >"$work/out" 2>"$work/err" </dev/null
 	got=$?
 	check "a full TMPDIR gives 2" [ $got = 2 ]
 	said "and says what to do" 'set TMPDIR'

@@ -1,6 +1,7 @@
 /*
- * The reader where a file isn't damaged but unusual: it grows, began late, holds several sessions, is read by its seek
- * table; and the writer, which gets a stream in pieces of any size and must leave a readable trace of what is whole in it.
+ * The reader where a file isn't damaged but unusual: it grows, began late, holds several sessions, is read by
+ * its seek table; and the writer, which gets a stream in pieces of any size and must leave a readable trace
+ * of what is whole in it.
  *
  * damage_test.c does the damages.
  */
@@ -202,7 +203,8 @@ static void seek_table_is_believed_when_true(void **state)
 	assert_int_equal(trace_frame_count(scanned), 70);
 	assert_int_equal(trace_frame_count(trusted), 70);
 	for (size_t i = 0; i < 70; i++)
-		assert_memory_equal(trace_frame(scanned, i), trace_frame(trusted, i), sizeof(struct trace_frame_info));
+		assert_memory_equal(trace_frame(scanned, i), trace_frame(trusted, i),
+				    sizeof(struct trace_frame_info));
 	assert_true(trace_whole(trusted));
 	decode_all(trusted);
 	trace_close(scanned);
@@ -260,7 +262,8 @@ static void writer_takes_pieces_of_any_size(void **state)
 	free(bytes);
 }
 
-/* With a byte of the wire wrong or lost, the file still is a trace: some frames are missing, none is corrupt. */
+/* With a byte of the wire wrong or lost, the file still is a trace: some frames are missing, none is corrupt.
+ */
 static void writer_leaves_out_what_is_damaged(void **state)
 {
 	struct sample o = { .seed = 7, .session = 17, .frames = 8, .steps = 50 };
@@ -286,7 +289,8 @@ static void writer_leaves_out_what_is_damaged(void **state)
 		t = open_file(0);
 		assert_true(trace_frame_count(t) >= 7);
 		for (size_t n = 0; n < trace_damage_count(t); n++)
-			assert_true(trace_damage(t, n)->kind == DAMAGE_MISSING || trace_damage(t, n)->kind == DAMAGE_TRUNCATED);
+			assert_true(trace_damage(t, n)->kind == DAMAGE_MISSING ||
+				    trace_damage(t, n)->kind == DAMAGE_TRUNCATED);
 		decode_all(t);
 		trace_close(t);
 	}
