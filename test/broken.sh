@@ -1,21 +1,19 @@
 #!/bin/bash
-# Build build/vexit's host tool from a copy of the tree with one source patch applied: a handler broken on purpose.
+# Build the host tool from a copy of the tree with one source patch applied: a handler broken on purpose.
 #
-# Usage: broken.sh PATCH WORK_DIR      leaves WORK_DIR/build/vexit; a second call with the same WORK_DIR takes the
-#                                      patch before back first and rebuilds only what differs.
+# Usage: broken.sh PATCH WORK_DIR [BUILD_DIR]
+#
+# Makes WORK_DIR anew and leaves WORK_DIR/build/vexit. Objects come from BUILD_DIR (build), so that only what
+# differs is compiled; times are kept, so that make can tell.
 set -euo pipefail
-patch=$(realpath "$1") work=$2
-here=$(cd "$(dirname "$0")/.." && pwd)
-mkdir -p "$work"
-if [ ! -e "$work/Makefile" ]; then
-	(cd "$here" && tar cf - Makefile hv recorder replay analyzer test/*.sh) | tar xf - -C "$work"
-	make -s -C "$work" O=build build/vexit >/dev/null
-fi
+patch=$(realpath "$1") work=$(realpath -m "$2") from=${3:-build}
+cd "$(dirname "$0")/.."
+
+rm -rf "$work"
+mkdir -p "$work/build"
+cp -a --parents Makefile hv recorder replay analyzer test/broken.sh "$work"
+[ ! -d "$from/host" ] || cp -a "$from/host" "$work/build/"
+[ "$from" = build ] || find "$work/build" -name '*.d' -exec sed -i "s|^$from/|build/|" {} +
 cd "$work"
-if [ -e applied.patch ]; then
-	patch -s -R -p1 <applied.patch
-	rm applied.patch
-fi
 patch -s -p1 --fuzz=0 <"$patch"
-cp "$patch" applied.patch
 make -s O=build build/vexit >make.log 2>&1 || { cat make.log >&2; exit 2; }
