@@ -75,6 +75,7 @@ awk 'BEGIN { print "[" } { printf "%s  {\"name\": \"%s\", \"value\": %s, \"unit\
 	"$work/figures" >"$build/bench.json"
 
 awk '
+function peer(name) { return name in value ? value[name] : "" }
 { value[$1] = $2; unit[$1] = $3; order[NR] = $1 }
 END {
 	printf "%-14s %10s %10s %16s %16s\n", "round trip", "untraced", "traced", "KVM untraced", "KVM kvm_exit"
@@ -82,8 +83,7 @@ END {
 		if (match(order[i], /^exit\..*\.untraced$/)) {
 			r = substr(order[i], 6, length(order[i]) - 14)
 			printf "%-14s %10s %10s %16s %16s\n", r, value[order[i]], value["exit." r ".traced"], \
-				("kvm." r ".untraced" in value) ? value["kvm." r ".untraced"] : "", \
-				("kvm." r ".kvm_exit" in value) ? value["kvm." r ".kvm_exit"] : ""
+				peer("kvm." r ".untraced"), peer("kvm." r ".kvm_exit")
 		}
 	print ""
 	for (i = 1; i <= NR; i++)
