@@ -71,7 +71,7 @@ rdmsr 1190 - -
 io 1263 - -
 KVM
 
-awk 'BEGIN { print "[" } { printf "%s  {\"name\": \"%s\", \"value\": %s, \"unit\": \"%s\"}", NR > 1 ? ",\n" : "", $1, $2, $3 } END { print "\n]" }' \
+awk 'BEGIN { print "[" } { printf "%s  {\"name\": \"%s\", \"value\": %s, \"unit\": \"%s\"}", (NR > 1 ? ",\n" : ""), $1, $2, $3 } END { print "\n]" }' \
 	"$work/figures" >"$build/bench.json"
 
 awk '
