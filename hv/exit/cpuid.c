@@ -78,7 +78,7 @@ uint32_t cpuid_xsave_size(const struct vm_config *config, uint64_t components, b
 
 /* Bits that CPUID takes from the processor's state (SDM, "CPUID"): the registers hold the row already. */
 static __attribute__((noinline))
-void adjust(struct vcpu *v, const struct vm *vm, uint32_t leaf, uint32_t subleaf)
+enum exit_action adjust(struct vcpu *v, const struct vm *vm, uint32_t leaf, uint32_t subleaf)
 {
 	const struct vm_cpu *cpu = &vm->cpu[v->index];
 
@@ -104,6 +104,7 @@ void adjust(struct vcpu *v, const struct vm *vm, uint32_t leaf, uint32_t subleaf
 			v->gpr[GPR_RBX] = cpuid_xsave_size(&vm->config, cpu->xcr0 | cpu->xss, true);
 		break;
 	}
+	return ACTION_RETIRE;
 }
 
 /* A leaf that has no row, or not this subleaf. */
@@ -133,8 +134,7 @@ enum exit_action cpuid_subleaf(struct vcpu *v, struct vm *vm, uint32_t leaf, uin
 	if (!row)
 		return cpuid_missing(v, &vm->config, leaf, subleaf);
 	gpr_write_quad(v, row->eax, row->ecx, row->edx, row->ebx);
-	adjust(v, vm, leaf, subleaf);
-	return ACTION_RETIRE;
+	return adjust(v, vm, leaf, subleaf);
 }
 
 enum exit_action exit_cpuid(struct vcpu *v, struct vm *vm, struct world *w)
@@ -147,6 +147,6 @@ enum exit_action exit_cpuid(struct vcpu *v, struct vm *vm, struct world *w)
 		return cpuid_subleaf(v, vm, leaf, subleaf);
 	gpr_write_quad(v, row->eax, row->ecx, row->edx, row->ebx);
 	if (leaf < 32 && DYNAMIC_LEAVES >> leaf & 1)
-		adjust(v, vm, leaf, subleaf);
+		return adjust(v, vm, leaf, subleaf);
 	return ACTION_RETIRE;
 }

@@ -222,6 +222,23 @@ enum entry_result prepare_slow(struct vcpu *v, struct vm *vm, struct world *w)
 	return enter_running(v, vm, w);
 }
 
+/*
+ * Nothing is due before the timer's bound, nobody else can run, and the last entry was such a one, too: then
+ * both fields that an entry step sets hold what they must.
+ */
+static inline bool goes_on_as_before(const struct vcpu *v, const struct vm *vm, const struct vm_cpu *cpu)
+{
+	return v->deadline == TIME_NONE && v->entry == ENTRY_ENTER && vm->timer_next == TIME_NONE &&
+	       vm->config.cpu_count == 1 && !vm->config.hide_tracing_time &&
+	       slot_test(v->loaded, VMCS_TSC_OFFSET) && v->vmcs[VMCS_TSC_OFFSET] == cpu->tsc_offset;
+}
+
+static __attribute__((noinline))
+enum entry_result prepare_running(struct vcpu *v, struct vm *vm, struct world *w)
+{
+	return enter_running(v, vm, w);
+}
+
 enum entry_result vcpu_prepare_entry(struct vcpu *v, struct vm *vm, struct world *w)
 {
 	const struct vm_cpu *cpu = &vm->cpu[v->index];
@@ -230,5 +247,8 @@ enum entry_result vcpu_prepare_entry(struct vcpu *v, struct vm *vm, struct world
 	if (__builtin_expect((cpu->activity | cpu->attention) != 0, 0) ||
 	    __builtin_expect(v->tsc >= vm->timer_next, 0) || __builtin_expect(v->tsc >= vm->uart.poll_at, 0))
 		return prepare_slow(v, vm, w);
-	return enter_running(v, vm, w);
+	if (__builtin_expect(!goes_on_as_before(v, vm, cpu), 0))
+		return prepare_running(v, vm, w);
+	v->wake_at = TIME_NONE;
+	return ENTRY_ENTER;
 }

@@ -10,9 +10,6 @@
  */
 #include "bytes.h"
 #include "encode.h"
-#include "record.h"
-
-#define NOTHING UINT32_MAX	/* an echo's item_count: a section that can't be repeated */
 
 /* ---- small helpers ---- */
 
@@ -56,39 +53,60 @@ static uint8_t *put_base(uint8_t *p, const struct vcpu *v, const uint64_t suppor
 	return put_varint(p, entry_tsc);
 }
 
-void encoder_open(struct encoder *e, uint8_t *raw, uint32_t cap, const struct vcpu *cpus, const struct vm *vm)
+/* When a frame begins nothing is remembered: all of it here, so that no lookup has to ask how old an echo is. */
+static void forget_echoes(struct encoder *e)
 {
-	uint8_t *p = raw;
+	for (unsigned i = 0; i < MEMO_ENTRIES; i++) {
+		struct snapshot_echo *s = &e->snapshots[i];
+		struct effects_echo *m = &e->effects_echoes[i];
 
-	e->raw = raw;
-	e->raw_cap = cap;
-	e->generation++;
-	e->last_vcpu = 0;
-	e->last_tsc = 0;
-	e->time_count = 0;
-	for (unsigned device = 0; device < VM_DEVICE_COUNT && e->generation == 1; device++)
-		e->rows[device] = vm_rows_of(device);
-	e->timer_cap = vm_preemption_timer(&vm->config, TIME_NONE, 0);
-	for (unsigned i = 0; i < vm->config.cpu_count; i++)
-		p = put_base(p, &cpus[i], e->supported, e->entry_tsc[i]);
-	p = put_vm(p, vm);
-	e->raw_size = (uint32_t)(p - raw);
+		s->time = 0;
+		s->item_count = ECHO_NOTHING;
+		m->time = 0;
+		m->notes[0] = m->notes[1] = m->notes[2] = 0;
+		m->insn_rip = m->insn_cr3 = ~UINT64_C(0);	/* no canonical RIP is that */
+		m->plain = ECHO_NOTHING;
+		m->item_count = ECHO_NOTHING;
+	}
+}
+
+static void begin_header(struct encoder *e)
+{
 	memset(&e->header, 0, sizeof(e->header));
 	e->header.frame = e->next_frame;
 	e->header.first_step = e->next_step;
 	e->header.first_seq = e->next_seq;
+	memcpy(e->reasons_before, e->reasons, sizeof(e->reasons));
+}
+
+void encoder_open(struct encoder *e, uint8_t *raw, uint32_t cap, const struct vcpu *cpus, const struct vm *vm)
+{
+	(void)cap;
+	e->raw = e->p = raw;
+	e->last_vcpu = 0;
+	e->same_vcpu = UINT32_MAX;
+	e->last_tsc = 0;
+	e->time_count = 0;
+	e->full_at = FRAME_RAW_BOUND;
+	for (unsigned device = 0; device < VM_DEVICE_COUNT && e->next_frame == 0; device++)
+		e->rows[device] = vm_rows_of(device);
+	e->timer_cap = vm_preemption_timer(&vm->config, TIME_NONE, 0);
+	for (unsigned i = 0; i < vm->config.cpu_count; i++)
+		e->p = put_base(e->p, &cpus[i], e->supported, e->entry_tsc[i]);
+	e->p = put_vm(e->p, vm);
+	forget_echoes(e);
+	begin_header(e);
 	e->open = true;
 }
 
 /* The column of times goes behind the records, its size behind it. */
 static void put_times(struct encoder *e)
 {
-	uint8_t *start = e->raw + e->raw_size, *p = start;
+	uint8_t *start = e->p;
 
-	for (uint32_t i = 0; i < e->time_count; i++)
-		p = put_signed(p, e->times[i]);
-	p = put_le(p, (uint64_t)(p - start), 4);
-	e->raw_size = (uint32_t)(p - e->raw);
+	for (uint64_t i = 0; i < e->time_count; i++)
+		e->p = put_signed(e->p, e->times[i]);
+	e->p = put_le(e->p, (uint64_t)(e->p - start), 4);
 }
 
 bool encoder_close(struct encoder *e, uint64_t session, struct frame_header *out)
@@ -100,7 +118,10 @@ bool encoder_close(struct encoder *e, uint64_t session, struct frame_header *out
 	out->session = session;
 	out->steps = (uint32_t)(e->next_step - e->header.first_step);
 	out->exits = (uint32_t)(e->next_seq - e->header.first_seq);
-	out->raw_size = e->raw_size;
+	for (unsigned i = 0; i < CLOSING_REASONS; i++)
+		if (e->reasons[i] != e->reasons_before[i])
+			out->reasons[i / 64] |= UINT64_C(1) << i % 64;
+	out->raw_size = (uint32_t)(e->p - e->raw);
 	out->last_tsc = e->last_tsc;
 	e->next_frame++;
 	e->open = false;
@@ -109,13 +130,20 @@ bool encoder_close(struct encoder *e, uint64_t session, struct frame_header *out
 
 /* ---- crossings ---- */
 
+/* The frame counts as full, so that metal looks at it after this step. */
+static void overflow(struct encoder *e)
+{
+	e->overflow = true;
+	e->full_at = 0;
+}
+
 void encoder_crossing(struct encoder *e, enum crossing_kind kind, uint64_t addr, uint32_t size, uint64_t value,
 		      const void *bytes)
 {
 	uint8_t *p = e->cross + e->cross_size;
 
 	if (e->crossing_count == STEP_CROSSINGS || e->cross_size + size + 24 > sizeof(e->cross)) {
-		e->overflow = true;
+		overflow(e);
 		return;
 	}
 	*p++ = (uint8_t)kind;
@@ -134,7 +162,7 @@ void encoder_crossing(struct encoder *e, enum crossing_kind kind, uint64_t addr,
 static void remember(struct encoder *e, uint64_t gpa, uint32_t len)
 {
 	if (e->known_count == STEP_CROSSINGS) {
-		e->overflow = true;
+		overflow(e);
 		return;
 	}
 	e->known[e->known_count].gpa = gpa;
@@ -183,53 +211,11 @@ void encoder_mem_write(struct encoder *e, uint64_t gpa, const void *bytes, uint3
 	remember(e, gpa, len);
 }
 
-/* ---- times ---- */
+/* ---- items and instruction bytes ---- */
 
-/* 1 if the value isn't 0, in the same instructions either way: a compiler may turn `!= 0` into a branch. */
-static inline unsigned nonzero(uint64_t value)
+static uint8_t *put_items(uint8_t *p, const struct item *items, uint64_t count)
 {
-	return (unsigned)((value | -value) >> 63);
-}
-
-/* Append `value` to the column if it isn't 0: gives RECORD_TIME then. */
-static inline unsigned push_time(struct encoder *e, uint64_t value)
-{
-	unsigned differs = nonzero(value);
-
-	e->times[e->time_count] = value;
-	e->time_count += differs;
-	return differs * RECORD_TIME;
-}
-
-static inline unsigned push_notes(struct encoder *e, uint64_t *memo, uint64_t handler, uint64_t entered, uint64_t tracer)
-{
-	uint64_t *to = e->times + e->time_count;
-	unsigned differs;
-
-	to[0] = handler - memo[0];
-	to[1] = entered - memo[1];
-	to[2] = tracer - memo[2];
-	differs = nonzero(to[0] | to[1] | to[2]);
-	memo[0] = handler;
-	memo[1] = entered;
-	memo[2] = tracer;
-	e->time_count += 3 * differs;
-	return differs * RECORD_NOTES;
-}
-
-/* ---- items and echoes ---- */
-
-static inline bool same_items(const struct item *a, const struct item *b, uint32_t count)
-{
-	for (uint32_t i = 0; i < count; i++)
-		if (a[i].code != b[i].code || a[i].delta != b[i].delta)
-			return false;
-	return true;
-}
-
-static uint8_t *put_items(uint8_t *p, const struct item *items, uint32_t count)
-{
-	for (uint32_t i = 0; i < count; i++) {
+	for (uint64_t i = 0; i < count; i++) {
 		*p++ = (uint8_t)items[i].code;
 		p = put_signed(p, items[i].delta);
 	}
@@ -237,52 +223,10 @@ static uint8_t *put_items(uint8_t *p, const struct item *items, uint32_t count)
 	return p;
 }
 
-static void copy_items(struct item *to, const struct item *from, uint32_t count)
+static void copy_items(struct item *to, const struct item *from, uint64_t count)
 {
-	for (uint32_t i = 0; i < count; i++)
+	for (uint64_t i = 0; i < count; i++)
 		to[i] = from[i];
-}
-
-static inline struct snapshot_echo *snapshot_echo(struct encoder *e, unsigned index)
-{
-	struct snapshot_echo *m = &e->snapshots[index];
-
-	if (__builtin_expect(m->generation != e->generation, 0)) {
-		m->generation = e->generation;
-		m->item_count = NOTHING;
-		m->time = 0;
-	}
-	return m;
-}
-
-static inline struct effects_echo *effects_echo(struct encoder *e, unsigned index)
-{
-	struct effects_echo *m = &e->effects_echoes[index];
-
-	if (__builtin_expect(m->generation != e->generation, 0)) {
-		m->generation = e->generation;
-		m->item_count = NOTHING;
-		m->time = 0;
-		m->notes[0] = m->notes[1] = m->notes[2] = 0;
-		m->plain = false;
-		m->insn_rip = m->insn_cr3 = ~UINT64_C(0);	/* no canonical RIP is that */
-	}
-	return m;
-}
-
-/* ---- instruction bytes ---- */
-
-bool encoder_loaded(struct encoder *e, const struct vcpu *v)
-{
-	uint64_t rip = v->vmcs[VMCS_GUEST_RIP];
-	struct effects_echo *m = effects_echo(e, memo_index(rip, v->vmcs[VMCS_EXIT_REASON] & EXIT_REASON_BASIC));
-
-	e->echo = m;
-	if (__builtin_expect(m->insn_rip == rip && m->insn_cr3 == v->vmcs[VMCS_GUEST_CR3], 1))
-		return false;
-	m->insn_rip = rip;
-	m->insn_cr3 = v->vmcs[VMCS_GUEST_CR3];
-	return true;
 }
 
 void encoder_note_insn(struct encoder *e, const uint8_t *bytes, unsigned len)
@@ -291,14 +235,21 @@ void encoder_note_insn(struct encoder *e, const uint8_t *bytes, unsigned len)
 	memcpy(e->insn, bytes, e->insn_len);
 }
 
-static __attribute__((noinline, cold)) uint8_t *put_snapshot(struct encoder *e, struct snapshot_echo *m, uint8_t *p)
+struct record encoder_put_insn(struct encoder *e, struct record r)
 {
-	m->item_count = NOTHING;
+	*r.p++ = (uint8_t)e->insn_len;
+	memcpy(r.p, e->insn, e->insn_len);
+	return (struct record){ r.p + e->insn_len, r.head | RECORD_INSN };
+}
+
+struct record encoder_put_snapshot(struct encoder *e, struct snapshot_echo *s, struct record r)
+{
+	s->item_count = ECHO_NOTHING;
 	if (e->item_count <= ECHO_ITEMS) {
-		m->item_count = e->item_count;
-		copy_items(m->items, e->items, e->item_count);
+		s->item_count = e->item_count;
+		copy_items(s->items, e->items, e->item_count);
 	}
-	return put_items(p, e->items, e->item_count);
+	return (struct record){ put_items(r.p, e->items, e->item_count), r.head | RECORD_SNAPSHOT };
 }
 
 /* ---- effects ---- */
@@ -328,24 +279,8 @@ static inline struct item *add_dirty(struct item *to, const struct vcpu *v, unsi
 	return to;
 }
 
-/* A dirty register. */
-static inline struct item *add_register(struct item *to, const struct vcpu *v, enum gpr reg)
-{
-	uint64_t delta = v->gpr[reg] - v->gpr_before[reg];
-
-	if (delta)
-		*to++ = (struct item){ ITEM_GPR + reg, delta };
-	return to;
-}
-
 static inline struct item *add_registers(struct item *to, const struct vcpu *v)
 {
-	if (__builtin_expect(v->gpr_dirty == 0xf, 1)) {	/* RAX, RCX, RDX, RBX: CPUID */
-		to = add_register(to, v, GPR_RAX);
-		to = add_register(to, v, GPR_RCX);
-		to = add_register(to, v, GPR_RDX);
-		return add_register(to, v, GPR_RBX);
-	}
 	for (uint32_t set = v->gpr_dirty; set; set &= set - 1) {
 		unsigned reg = (unsigned)__builtin_ctz(set);
 
@@ -368,6 +303,7 @@ static __attribute__((noinline)) void make_checks(struct encoder *e, const struc
 		if (n < 8)
 			e->first_checks |= (uint64_t)e->checks[n] << 8 * n;
 	}
+	e->check_count = n;
 }
 
 static uint8_t *put_checks(const struct encoder *e, uint8_t *p, const struct vm *vm)
@@ -388,20 +324,46 @@ static inline uint64_t effects_head(const struct encoder *e, unsigned result)
 
 static inline bool same_crossings(const struct encoder *e, const struct effects_echo *m)
 {
-	return __builtin_expect(e->cross_size == 0, 1) || memcmp(m->crossings, e->cross, e->cross_size) == 0;
+	return e->cross_size == 0 || memcmp(m->crossings, e->cross, e->cross_size) == 0;
 }
 
 static inline bool same_checks(struct encoder *e, const struct effects_echo *m, const struct vm *vm)
 {
-	if (__builtin_expect(vm->touched == 0, 1))
+	e->check_count = 0;
+	if (vm->touched == 0)
 		return m->checks[0] == 0;
 	make_checks(e, vm);
 	return m->checks[0] == vm->touched && m->checks[1] == e->first_checks;
 }
 
+/* What a section says, if that is little: registers that a retired instruction changed, or that only time passed. */
+static void note_plain(struct effects_echo *m, const struct encoder *e, const struct vcpu *v, const struct vm *vm,
+		       unsigned result)
+{
+	unsigned n = 0;
+
+	m->plain = ECHO_NOTHING;
+	if (e->kind == STEP_ENTRY) {
+		if (encoder_only_time(e, v, vm))
+			m->plain = ECHO_ONLY_TIME;
+		return;
+	}
+	if (!retired_plainly(e, v, vm, (enum exit_action)result))
+		return;
+	for (uint32_t set = v->gpr_dirty; set; set &= set - 1, n++) {
+		unsigned reg = (unsigned)__builtin_ctz(set);
+
+		if (n == ECHO_REGISTERS)
+			return;
+		m->registers[n] = v->gpr[reg] - v->gpr_before[reg];
+	}
+	m->plain = v->gpr_dirty;
+}
+
 /* The whole effects section as bytes; and what of it can be repeated, remembered. */
-static __attribute__((noinline, cold)) uint8_t *put_effects(struct encoder *e, struct effects_echo *m, uint64_t head,
-							   const uint64_t waits[2], uint32_t count, struct vm *vm, uint8_t *p)
+static __attribute__((noinline, cold))
+uint8_t *put_effects(struct encoder *e, struct effects_echo *m, const struct vcpu *v, const struct vm *vm,
+		     uint64_t head, const uint64_t waits[2], uint64_t count, uint8_t *p)
 {
 	const uint8_t *start = p;
 
@@ -414,10 +376,10 @@ static __attribute__((noinline, cold)) uint8_t *put_effects(struct encoder *e, s
 	memcpy(p, e->cross, e->cross_size);
 	p = put_items(p + e->cross_size, e->effects, count);
 	p = put_checks(e, p, vm);
-	m->item_count = NOTHING;
-	m->plain = false;
-	if (p - start <= MEMO_BYTES && count <= ECHO_ITEMS && vm->touched < 1u << 8) {
-		m->item_count = count;
+	m->plain = m->item_count = ECHO_NOTHING;
+	if (p - start <= MEMO_BYTES && count <= ECHO_ITEMS && e->check_count <= 8) {
+		note_plain(m, e, v, vm, head & 0xff);
+		m->item_count = (uint32_t)count;
 		m->head = head;
 		m->waits[0] = waits[0];
 		m->waits[1] = waits[1];
@@ -426,181 +388,95 @@ static __attribute__((noinline, cold)) uint8_t *put_effects(struct encoder *e, s
 		memcpy(m->crossings, e->cross, e->cross_size);
 		copy_items(m->items, e->effects, count);
 	}
-	vm->touched = 0;
 	return p;
 }
 
-/* ---- the record ---- */
-
-/* Room for the head byte and vCPU; gives where sections go. */
-static inline uint8_t *begin_record(struct encoder *e, const struct vcpu *v, unsigned *head)
+/* Puts the section unless it is the one in the echo. */
+static inline struct record end_effects(struct encoder *e, struct effects_echo *m, const struct vcpu *v, struct vm *vm,
+					unsigned result, const uint64_t waits[2], const struct item *end,
+					struct record r)
 {
-	uint8_t *p = e->raw + e->raw_size + 1;
-
-	if (__builtin_expect(e->last_tsc == 0, 0)) {
-		e->header.first_tsc = v->tsc;
-		e->header.vcpus |= 1u << v->index;
-	}
-	if (__builtin_expect(v->index != e->last_vcpu, 0)) {
-		*head |= RECORD_VCPU;
-		*p++ = (uint8_t)v->index;
-		e->last_vcpu = v->index;
-		e->header.vcpus |= 1u << v->index;
-	}
-	return p;
-}
-
-static inline void end_record(struct encoder *e, const struct vcpu *v, unsigned head, uint8_t *p)
-{
-	e->raw[e->raw_size] = (uint8_t)head;
-	e->raw_size = (uint32_t)(p - e->raw);
-	e->last_tsc = v->tsc;
-	e->next_step++;
-}
-
-static inline void count_exit(struct encoder *e, unsigned reason)
-{
-	e->next_seq++;
-	e->header.reasons[reason / 64 & 1] |= UINT64_C(1) << reason % 64;
-	e->reasons[reason % CLOSING_REASONS]++;
-}
-
-/* Time of the record from the one before, as a difference to the last one under this key. */
-static inline unsigned end_time(struct encoder *e, const struct vcpu *v, uint64_t *memo)
-{
-	uint64_t time = v->tsc - e->last_tsc, difference = time - *memo;
-
-	*memo = time;
-	return push_time(e, difference);
-}
-
-static inline bool same_exit(struct encoder *e, const struct effects_echo *m, uint64_t head, uint32_t count,
-			     const struct vm *vm)
-{
+	uint64_t count = (uint64_t)(end - e->effects), head = effects_head(e, result);
 	bool checks = same_checks(e, m, vm);	/* makes them, too */
 
-	return checks && m->item_count == count && m->head == head && same_items(m->items, e->effects, count) &&
-	       same_crossings(e, m);
+	if (!checks || m->item_count != count || m->head != head || m->waits[0] != waits[0] ||
+	    m->waits[1] != waits[1] || !same_items(e->effects, m->items, count) || !same_crossings(e, m)) {
+		r.head |= RECORD_EFFECTS;
+		r.p = put_effects(e, m, v, vm, head, waits, count, r.p);
+	}
+	vm->touched = 0;
+	return r;
 }
 
-void encoder_end_exit(struct encoder *e, struct vcpu *v, struct vm *vm, enum exit_action action,
-		      uint64_t tsc_entry, uint64_t handler_cycles, uint64_t tracer_cycles)
+static inline struct item *add_other(struct item *end, const struct vcpu *v, uint64_t predicted0, uint64_t predicted1,
+				     uint64_t predicted2)
 {
-	unsigned head = STEP_EXIT, reason = v->vmcs[VMCS_EXIT_REASON] & EXIT_REASON_BASIC;
-	uint64_t rip = slot_before(v, VMCS_GUEST_RIP), blocking = slot_before(v, VMCS_GUEST_INTERRUPTIBILITY);
-	struct snapshot_echo *snapshot = snapshot_echo(e, memo_index(e->key_rip, 0));
-	struct effects_echo *m = e->echo;
-	uint64_t effects = effects_head(e, action);
-	uint8_t *p = begin_record(e, v, &head);
-	struct item *end = e->effects;
-	uint32_t count;
+	end = add_dirty(end, v, 0, predicted0);
+	end = add_dirty(end, v, 1, predicted1);
+	end = add_dirty(end, v, 2, predicted2);
+	return add_registers(end, v);
+}
 
-	head |= end_time(e, v, &snapshot->time);
-	if (snapshot->item_count != e->item_count || !same_items(snapshot->items, e->items, e->item_count)) {
-		head |= RECORD_SNAPSHOT;
-		p = put_snapshot(e, snapshot, p);
-	}
+struct record encoder_exit_effects(struct encoder *e, const struct vcpu *v, struct vm *vm, struct effects_echo *m,
+				   enum exit_action action, struct record r)
+{
+	uint64_t rip = slot_before(v, VMCS_GUEST_RIP), blocking = slot_before(v, VMCS_GUEST_INTERRUPTIBILITY);
+	struct item *end = e->effects;
+
 	if (action == ACTION_RETIRE) {
 		rip += v->vmcs[VMCS_EXIT_INSTRUCTION_LEN];
 		blocking &= ~(uint64_t)(BLOCKING_STI | BLOCKING_MOV_SS);
 	}
 	end = add_predicted(end, v, VMCS_GUEST_RIP, rip);
 	end = add_predicted(end, v, VMCS_GUEST_INTERRUPTIBILITY, blocking);
-	end = add_dirty(end, v, 0, EXIT_PREDICTS(0));
-	end = add_dirty(end, v, 1, EXIT_PREDICTS(1));
-	end = add_dirty(end, v, 2, EXIT_PREDICTS(2));
-	end = add_registers(end, v);
-	count = (uint32_t)(end - e->effects);
-	if (__builtin_expect(!same_exit(e, m, effects, count, vm), 0)) {
-		head |= RECORD_EFFECTS;
-		p = put_effects(e, m, effects, (const uint64_t[2]){ 0 }, count, vm, p);
-	}
-	vm->touched = 0;
-	head |= push_notes(e, m->notes, handler_cycles, tsc_entry - e->entry_tsc[v->index], tracer_cycles);
-	if (__builtin_expect(e->insn_len, 0)) {
-		head |= RECORD_INSN;
-		*p++ = e->insn_len;
-		memcpy(p, e->insn, e->insn_len);
-		p += e->insn_len;
-	}
-	end_record(e, v, head, p);
-	count_exit(e, reason);
+	end = add_other(end, v, EXIT_PREDICTS(0), EXIT_PREDICTS(1), EXIT_PREDICTS(2));
+	return end_effects(e, m, v, vm, action, (const uint64_t[2]){ 0 }, end, r);
 }
 
-static inline bool same_entry(struct encoder *e, const struct effects_echo *m, uint64_t head, const uint64_t waits[2],
-			      uint32_t count, const struct vm *vm)
+struct record encoder_entry_effects(struct encoder *e, const struct vcpu *v, struct vm *vm, struct effects_echo *m,
+				    struct record r)
 {
-	bool checks = same_checks(e, m, vm);
-
-	return checks && m->item_count == count && m->head == head && m->waits[0] == waits[0] && m->waits[1] == waits[1] &&
-	       same_items(m->items, e->effects, count) && same_crossings(e, m);
-}
-
-/* Nothing but time passed, and the timer stands at its cap, as it did: the entry step of most exits. */
-static inline bool plain_entry(const struct encoder *e, const struct vcpu *v, const struct vm *vm)
-{
-	uint64_t changes = v->dirty[0] | v->dirty[1] | v->dirty[2] | v->gpr_dirty | vm->touched | e->crossing_count |
-			   e->item_count | v->entry | (v->wake_at ^ e->previous_wake_at) | ~v->deadline |
-			   ~e->previous_deadline | (v->vmcs[VMCS_PREEMPTION_TIMER_VALUE] ^ e->timer_cap);
-
-	_Static_assert(ENTRY_ENTER == 0 && ~TIME_NONE == 0, "what is plain is 0");
-	return changes == 0;
-}
-
-static __attribute__((noinline)) uint8_t *end_entry_effects(struct encoder *e, struct effects_echo *m, struct vcpu *v,
-							     struct vm *vm, uint8_t *p, unsigned *head)
-{
-	uint64_t timer = slot_before(v, VMCS_PREEMPTION_TIMER_VALUE), effects = effects_head(e, v->entry);
-	uint64_t waits[2] = { v->wake_at - e->previous_wake_at, v->deadline - e->previous_deadline };
+	uint64_t timer = slot_before(v, VMCS_PREEMPTION_TIMER_VALUE);
+	const uint64_t waits[2] = { v->wake_at - e->previous_wake_at, v->deadline - e->previous_deadline };
 	struct item *end = e->effects;
-	uint32_t count;
-	bool plain;
 
 	if (e->item_count) {
-		*head |= RECORD_SNAPSHOT;
-		p = put_items(p, e->items, e->item_count);
+		r.head |= RECORD_SNAPSHOT;
+		r.p = put_items(r.p, e->items, e->item_count);
 	}
 	if (v->entry == ENTRY_ENTER)
 		timer = vm_preemption_timer(&vm->config, v->deadline, v->tsc);
 	end = add_predicted(end, v, VMCS_PREEMPTION_TIMER_VALUE, timer);
-	end = add_dirty(end, v, 0, ENTRY_PREDICTS(0));
-	end = add_dirty(end, v, 1, ENTRY_PREDICTS(1));
-	end = add_dirty(end, v, 2, ENTRY_PREDICTS(2));
-	end = add_registers(end, v);
-	count = (uint32_t)(end - e->effects);
-	if (!same_entry(e, m, effects, waits, count, vm)) {
-		*head |= RECORD_EFFECTS;
-		plain = plain_entry(e, v, vm);
-		p = put_effects(e, m, effects, waits, count, vm, p);
-		m->plain = plain;
-	}
-	vm->touched = 0;
-	return p;
+	end = add_other(end, v, ENTRY_PREDICTS(0), ENTRY_PREDICTS(1), ENTRY_PREDICTS(2));
+	return end_effects(e, m, v, vm, v->entry, waits, end, r);
 }
 
-void encoder_end_entry(struct encoder *e, struct vcpu *v, struct vm *vm)
-{
-	unsigned head = STEP_ENTRY;
-	struct effects_echo *m = effects_echo(e, memo_index(e->key_rip, MEMO_SALT_ENTRY));
-	uint8_t *p = begin_record(e, v, &head);
+/* ---- the record ---- */
 
-	head |= end_time(e, v, &m->time);
-	if (__builtin_expect(!(m->plain && plain_entry(e, v, vm)), 0))
-		p = end_entry_effects(e, m, v, vm, p, &head);
-	end_record(e, v, head, p);
-	e->entry_tsc[v->index] = v->tsc;
+struct record encoder_other_vcpu(struct encoder *e, const struct vcpu *v, struct record r)
+{
+	if (e->same_vcpu == UINT32_MAX)		/* the frame's first record */
+		e->header.first_tsc = v->tsc;
+	e->header.vcpus |= 1u << v->index;
+	e->same_vcpu = v->index;
+	if (v->index == e->last_vcpu)
+		return r;
+	e->last_vcpu = v->index;
+	*r.p++ = (uint8_t)v->index;
+	r.head |= RECORD_VCPU;
+	return r;
 }
 
 void encoder_end_unfinished(struct encoder *e, struct vcpu *v)
 {
-	unsigned head = e->kind | RECORD_UNFINISHED;
-	uint64_t *time = e->kind == STEP_ENTRY ? &effects_echo(e, memo_index(e->key_rip, MEMO_SALT_ENTRY))->time :
-						 &snapshot_echo(e, memo_index(e->key_rip, 0))->time;
-	uint8_t *p = begin_record(e, v, &head);
+	uint64_t *time = e->kind == STEP_ENTRY ? &encoder_effects_echo(e, e->key_rip, MEMO_SALT_ENTRY)->time :
+						 &encoder_snapshot_echo(e)->time;
+	struct record r = encoder_begin_record(e, v, e->kind);
 
-	head |= end_time(e, v, time) | RECORD_SNAPSHOT;
-	end_record(e, v, head, put_items(p, e->items, e->item_count));
+	r.head |= encoder_time(e, v, time) | RECORD_SNAPSHOT | RECORD_UNFINISHED;
+	r.p = put_items(r.p, e->items, e->item_count);
+	encoder_end_record(e, r);
 	e->header.flags |= HEADER_UNFINISHED;
 	if (e->kind == STEP_EXIT)
-		count_exit(e, v->vmcs[VMCS_EXIT_REASON] & EXIT_REASON_BASIC);
+		encoder_count_exit(e, v->vmcs[VMCS_EXIT_REASON] & EXIT_REASON_BASIC);
 }

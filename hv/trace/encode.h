@@ -44,59 +44,67 @@ struct item {				/* a changed slot or register, before it is bytes */
 };
 
 /*
- * What was last written under a key, in this frame. The encoder compares facts, not bytes: a step like the one before under
- * its key is never turned into bytes at all.
+ * What was last written under a key, in this frame. The encoder compares facts, not bytes: a step like the one
+ * before under its key is never turned into bytes at all.
  */
 #define ECHO_ITEMS	14
+#define ECHO_REGISTERS	4
 struct snapshot_echo {			/* 256 bytes */
-	uint32_t generation;		/* of the frame; of another frame: nothing */
-	uint32_t item_count;		/* UINT32_MAX: nothing that can be repeated */
 	uint64_t time;
+	uint64_t item_count;		/* ECHO_NOTHING: nothing that can be repeated */
 	struct item items[ECHO_ITEMS];
 	uint64_t unused[2];
 };
 struct effects_echo {			/* 512 bytes */
-	uint32_t generation;
-	uint32_t item_count;		/* as above */
 	uint64_t time;
 	uint64_t notes[3];
-	uint64_t head;			/* action or result, and counts: see end_effects() */
+	uint64_t insn_rip, insn_cr3;	/* exits: whose instruction bytes are in the frame */
+	/*
+	 * Most sections say little. Of an exit: that the instruction was retired, and these registers changed,
+	 * in ascending order by these differences. Of an entry step: ECHO_ONLY_TIME.
+	 */
+	uint32_t plain;			/* set of registers, ECHO_ONLY_TIME, or ECHO_NOTHING: it says more */
+	uint32_t item_count;		/* as in a snapshot's */
+	uint64_t registers[ECHO_REGISTERS];
+	uint64_t head;			/* action or result, and counts: see effects_head() */
 	uint64_t waits[2];		/* entry steps: differences of wake_at and deadline */
 	uint64_t checks[2];		/* which devices, check bytes */
-	uint64_t insn_rip, insn_cr3;	/* exits: whose instruction bytes are in the frame */
-	bool plain;			/* entry steps: the section says that nothing but time passed */
 	uint8_t crossings[MEMO_BYTES];
 	struct item items[ECHO_ITEMS];
-	uint64_t unused[17];
+	uint64_t unused[14];
 };
+#define ECHO_NOTHING	UINT32_MAX
+#define ECHO_ONLY_TIME	(1u << 31)	/* no register */
 _Static_assert(sizeof(struct snapshot_echo) == 256 && sizeof(struct effects_echo) == 512, "an echo is found by a shift");
 
 struct encoder {
 	uint64_t supported[VMCS_WORDS];	/* the slots this machine has: set once, before the first frame */
 	/* the open frame */
-	uint8_t *raw;
-	uint32_t raw_size, raw_cap;
+	uint8_t *raw, *p;		/* its start, and where the next record goes */
 	bool open;
 	bool overflow;			/* a step crossed the bounds of world.h: a bug in the core; metal panics */
-	uint32_t generation;
-	uint32_t last_vcpu;
-	uint32_t time_count;
+	uint32_t last_vcpu;		/* of the record before */
+	uint32_t same_vcpu;		/* the same, or before the first record none */
+	uint32_t full_at;		/* bytes, see encoder_full(); after an overflow 0 */
+	uint64_t time_count;
 	uint64_t timer_cap;		/* the preemption timer's value when nothing is due */
 	uint64_t last_tsc;
 	struct frame_header header;	/* ranges and sets so far */
 	/* counters over all frames */
 	uint64_t next_step, next_seq, next_frame;
-	uint64_t reasons[CLOSING_REASONS];
+	uint64_t reasons[CLOSING_REASONS], reasons_before[CLOSING_REASONS]; /* exits; and when the frame began */
 	/* the step in hand */
 	enum step_kind kind;
 	uint64_t key_rip;		/* RIP at the end of the vCPU's last step */
 	uint64_t previous_wake_at, previous_deadline;
 	struct effects_echo *echo;	/* of the exit in hand, once it is loaded */
-	uint32_t item_count;		/* what the load found changed */
-	uint32_t crossing_count, cross_size, known_count;
-	uint8_t insn_len, insn[STEP_INSN_MAX];
+	uint64_t item_count;		/* what the load found changed */
+	uint32_t crossing_count, cross_size;
+	uint32_t known_count, insn_len;
+	uint8_t insn[STEP_INSN_MAX];
 	uint8_t checks[VM_DEVICE_COUNT];/* of the devices touched, in ascending order */
 	uint64_t first_checks;		/* the first eight of them */
+	uint32_t check_count;
 	struct item items[STEP_ITEMS + 1];
 	struct item effects[STEP_ITEMS + 1];
 	uint8_t cross[STEP_CROSSINGS_MAX + STEP_CROSSINGS * 24];
@@ -122,8 +130,10 @@ static inline void encoder_begin(struct encoder *e, const struct vcpu *v, enum s
 {
 	e->kind = kind;
 	e->key_rip = v->vmcs[VMCS_GUEST_RIP];
-	e->previous_wake_at = v->wake_at;
-	e->previous_deadline = v->deadline;
+	if (kind == STEP_ENTRY) {
+		e->previous_wake_at = v->wake_at;
+		e->previous_deadline = v->deadline;
+	}
 	e->item_count = 0;
 	e->crossing_count = 0;
 	e->cross_size = 0;
@@ -145,28 +155,30 @@ void encoder_mem_read(struct encoder *e, uint64_t gpa, const void *bytes, uint32
 void encoder_mem_write(struct encoder *e, uint64_t gpa, const void *bytes, uint32_t len);
 
 /*
- * Exits: after the load, before the handler. Whether (CR3, RIP) is new in the frame, so that the tracer should fetch the
- * instruction and tell it by encoder_note_insn(); len 0: it can't be fetched, and isn't asked for again.
+ * The rest of a step's calls; those that most steps need are inline, in encode_step.h.
+ *
+ * bool encoder_loaded(e, v)
+ *	Exits: after the load, before the handler. Whether (CR3, RIP) is new in the frame, so that the tracer
+ *	should fetch the instruction and tell it by encoder_note_insn().
+ * void encoder_end_exit(e, v, vm, action, tsc_entry, handler_cycles, tracer_cycles)
+ * bool encoder_end_entry(e, v, vm)
+ *	Append the record. Effects are v's dirty slots and registers; check bytes, those of vm->touched, which
+ *	is cleared. Notes: tsc_entry is the TSC just before the VM entry that this exit ended; cycles as DESIGN
+ *	has them. An entry step gives whether nothing but time passed: nothing is dirty then.
  */
-bool encoder_loaded(struct encoder *e, const struct vcpu *v);
-void encoder_note_insn(struct encoder *e, const uint8_t *bytes, unsigned len);
+void encoder_note_insn(struct encoder *e, const uint8_t *bytes, unsigned len);	/* len 0: it can't be fetched */
 
-/*
- * Append the record. Effects are v's dirty slots and registers; check bytes, those of vm->touched, which is cleared.
- * Notes: tsc_entry is the TSC just before the VM entry that this exit ended; cycles as DESIGN has them. `unfinished`:
- * the step in hand is written as it is, without effects.
- */
-void encoder_end_exit(struct encoder *e, struct vcpu *v, struct vm *vm, enum exit_action action,
-		      uint64_t tsc_entry, uint64_t handler_cycles, uint64_t tracer_cycles);
-void encoder_end_entry(struct encoder *e, struct vcpu *v, struct vm *vm);
+/* The step in hand is written as it is, without effects. */
 void encoder_end_unfinished(struct encoder *e, struct vcpu *v);
 
 static inline bool encoder_full(const struct encoder *e)
 {
-	return e->raw_size + 4 * e->time_count >= FRAME_RAW_BOUND;
+	return (uint64_t)(e->p - e->raw) + 4 * e->time_count >= e->full_at;
 }
 
-/* The frame is whole: fills the header but for packed_size and packed_hash. Without records, gives false: write nothing. */
+/* The frame is whole: fills the header but for packed_size and packed_hash. Without records, gives false. */
 bool encoder_close(struct encoder *e, uint64_t session, struct frame_header *out);
+
+#include "encode_step.h"
 
 #endif

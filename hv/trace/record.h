@@ -1,8 +1,8 @@
 /*
  * record.h: the head byte of a record, shared by encode.c and decode.c. traces/FORMAT.md, "Records".
  */
-#ifndef VEXIT_RECORD_H
-#define VEXIT_RECORD_H
+#ifndef VEXIT_TRACE_RECORD_H
+#define VEXIT_TRACE_RECORD_H
 
 #define RECORD_KIND		(1u << 0)	/* enum step_kind */
 #define RECORD_VCPU		(1u << 1)	/* u8 follows: the vCPU, if it isn't the last record's */

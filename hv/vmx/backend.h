@@ -58,10 +58,8 @@ static inline HOT void backend_forget(struct vmx_cpu *c)
 }
 
 /* After an exit that nobody records: what every handler reads; the rest by vcpu_load(). */
-static inline HOT void backend_load_untraced(struct vmx_cpu *c)
+static inline HOT void backend_load_untraced(struct vmx_cpu *c, struct vcpu *v)
 {
-	struct vcpu *v = c->v;
-
 	backend_forget(c);
 #define X(name) v->vmcs[VMCS_##name] = backend_vmread(c, VMCS_##name, ENCODING_##name);
 	BACKEND_EAGER(X)
@@ -86,25 +84,20 @@ void backend_init(struct vmx *x);
 void backend_flush(struct vmx_cpu *c);
 
 /* The same at the end of an exit's step, where mostly RIP alone changed. */
-static inline HOT void backend_flush_exit(struct vmx_cpu *c)
+static inline HOT void backend_flush_exit(struct vmx_cpu *c, const struct vcpu *v)
 {
-	const struct vcpu *v = c->v;
 	const uint64_t rip = UINT64_C(1) << VMCS_GUEST_RIP % 64;
 
 	_Static_assert(VMCS_WORDS == 3 && VMCS_GUEST_RIP / 64 == 2, "the words below");
-	if (__builtin_expect(v->dirty[0] | v->dirty[1] | (v->dirty[2] & ~rip) | (v->gpr_dirty >> GPR_CR2), 0)) {
+	if (__builtin_expect(v->dirty[0] | v->dirty[1] | (v->dirty[2] ^ rip) | (v->gpr_dirty >> GPR_CR2), 0))
 		backend_flush(c);
-	} else if (v->dirty[2]) {
-		if (__builtin_expect(!vmx_vmwrite(ENCODING_GUEST_RIP, v->vmcs[VMCS_GUEST_RIP]), 0))
-			region_failed(c, "VMWRITE", VMCS_GUEST_RIP);
-	}
+	else if (__builtin_expect(!vmx_vmwrite(ENCODING_GUEST_RIP, v->vmcs[VMCS_GUEST_RIP]), 0))
+		region_failed(c, "VMWRITE", VMCS_GUEST_RIP);
 }
 
 /* And at the end of an entry step that says enter, where mostly nothing did. */
-static inline HOT void backend_flush_entry(struct vmx_cpu *c)
+static inline HOT void backend_flush_entry(struct vmx_cpu *c, const struct vcpu *v)
 {
-	const struct vcpu *v = c->v;
-
 	if (__builtin_expect(v->dirty[0] | v->dirty[1] | v->dirty[2] | v->gpr_dirty, 0))
 		backend_flush(c);
 }
@@ -139,19 +132,20 @@ static inline HOT int vmx_enter(const uint64_t *gpr, bool launched, struct item 
 void backend_switch(struct vmx_cpu *c);
 
 /*
- * Enters the guest; returns after its next VM exit. A VMfail is a bug, and a panic. backend_switch() must have
- * come before if another vCPU ran, or stepped, since. The general registers are loaded then; traced, gives
- * where the encoder's list of what changed ends.
+ * Enters the guest; returns after its next VM exit. A VMfail is a bug, and a panic. What the entry step changed
+ * is flushed, and backend_switch() must have come before if another vCPU ran, or stepped, since. The general
+ * registers are loaded then; traced, gives where the encoder's list of what changed ends.
  */
-static inline HOT struct item *backend_enter(struct vmx_cpu *c, bool traced)
+static inline HOT struct item *backend_enter(struct vmx_cpu *c, struct vcpu *v, bool traced)
 {
 	struct item *items;
 	int how;
 
-	backend_flush_entry(c);
-	if (traced)
+	if (traced) {
 		c->tsc_entry = x86_rdtsc();
-	how = vmx_enter(c->v->gpr, c->launched, &items);
+		c->tracer_cycles += c->tsc_entry;	/* run.c, tracer_begins() */
+	}
+	how = vmx_enter(v->gpr, c->launched, &items);
 	if (__builtin_expect(how, 0))
 		backend_refused(c, how);
 	return items;

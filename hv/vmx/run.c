@@ -27,34 +27,48 @@ static __attribute__((noinline, cold)) void open_frame(struct vmx *x, const stru
 }
 
 /*
- * It isn't entered now: what the step wrote is kept for when it is, and the tracer's time for it ends here.
+ * The tracer's time is a stopwatch: from the end of a step's handler to the next step, or to the entry. Between
+ * the two calls tracer_cycles is off by the time at which it was started.
  */
+static inline void tracer_begins(struct vmx_cpu *c, uint64_t now)
+{
+	c->tracer_cycles -= now;
+}
+
+static inline void tracer_ends(struct vmx_cpu *c, uint64_t now)
+{
+	c->tracer_cycles += now;
+}
+
+/* It isn't entered now: what the step wrote is kept for when it is, and the tracer's time for it ends here. */
 static __attribute__((noinline, cold)) void wait(struct vmx_cpu *c, enum trace_level level)
 {
 	backend_flush_later(c);
 	if (level == TRACE_OFF)
 		return;
 	tracer_step_done(&c->vmx->tracer, c->v->tsc);
-	c->tracer_cycles += x86_rdtsc() - c->tracer_since;
+	tracer_ends(c, x86_rdtsc());
 }
 
 /* ---- Entry steps ---- */
 
-static inline HOT enum entry_result entry_step(struct vmx_cpu *c, uint64_t now, enum trace_level level)
+/* `changed`: the step wrote something that must reach the hardware before the entry. */
+static inline HOT enum entry_result entry_step(struct vmx *x, struct vmx_cpu *c, struct vcpu *v, uint64_t now,
+					       enum trace_level level, bool *changed)
 {
-	struct vmx *x = c->vmx;
 	enum entry_result result;
 
-	vcpu_begin_step(c->v, now);
+	vcpu_begin_step(v, now);
 	if (level == TRACE_OFF) {
-		result = vcpu_prepare_entry(c->v, &x->vm, &x->world);
+		result = vcpu_prepare_entry(v, &x->vm, &x->world);
+		*changed = true;
 	} else {
 		if (__builtin_expect(!x->tracer.encoder.open, 0))
-			open_frame(x, c->v);
-		tracer_begin(&x->tracer, c->v, STEP_ENTRY);
-		result = vcpu_prepare_entry(c->v, &x->vm, &x->world);
-		c->tracer_since = x86_rdtsc();
-		encoder_end_entry(&x->tracer.encoder, c->v, &x->vm);
+			open_frame(x, v);
+		tracer_begin(&x->tracer, v, STEP_ENTRY);
+		result = vcpu_prepare_entry(v, &x->vm, &x->world);
+		tracer_begins(c, x86_rdtsc());
+		*changed = !encoder_end_entry(&x->tracer.encoder, v, &x->vm);
 		x->tracer.step = NULL;	/* whether the frame is full, its exit asks, or wait() */
 	}
 	if (__builtin_expect(result != ENTRY_ENTER, 0))
@@ -64,9 +78,11 @@ static inline HOT enum entry_result entry_step(struct vmx_cpu *c, uint64_t now, 
 
 enum entry_result run_entry_step(struct vmx_cpu *c, uint64_t now)
 {
+	bool changed;
+
 	c->vmx->running = c;
 	c->step_due = false;
-	return entry_step(c, now, c->vmx->tracer.level);
+	return entry_step(c->vmx, c, c->v, now, c->vmx->tracer.level, &changed);
 }
 
 /* ---- Exits ---- */
@@ -81,53 +97,60 @@ static inline HOT void remember(struct exit_history *h, const struct vcpu *v)
 	m->v = v;
 }
 
-static inline HOT enum exit_action exit_untraced(struct vmx_cpu *c)
+static inline HOT enum exit_action exit_untraced(struct vmx *x, struct vmx_cpu *c, struct vcpu *v)
 {
-	struct vmx *x = c->vmx;
+	backend_load_untraced(c, v);
+	remember(&x->history, v);
+	x->tracer.encoder.reasons[v->vmcs[VMCS_EXIT_REASON] % CLOSING_REASONS]++;
+	return exit_dispatch(v, &x->vm, &x->world);
+}
 
-	backend_load_untraced(c);
-	remember(&x->history, c->v);
-	x->tracer.encoder.reasons[c->v->vmcs[VMCS_EXIT_REASON] % CLOSING_REASONS]++;
-	return exit_dispatch(c->v, &x->vm, &x->world);
+/* What the tracer spent since the vCPU's exit before, and it begins to spend again. */
+static inline HOT uint64_t tracer_cycles(struct vmx_cpu *c, uint64_t now)
+{
+	uint64_t all = c->tracer_cycles, since = all - c->tracer_cycles_told;
+
+	c->tracer_cycles_told = all;
+	c->tracer_cycles = all - now;
+	return since;
 }
 
 /*
  * No frame can have to be opened here, after registers have changed: the entry step has opened it, or used an
  * open one, and frames close only after exits and when a vCPU waits.
  */
-static inline HOT enum exit_action exit_traced(struct vmx_cpu *c, enum trace_level level, struct item *items)
+static inline HOT enum exit_action exit_traced(struct vmx *x, struct vmx_cpu *c, struct vcpu *v,
+					       enum trace_level level, struct item *items)
 {
-	struct vmx *x = c->vmx;
 	struct encoder *e = &x->tracer.encoder;
 	enum exit_action action;
+	uint64_t now;
 
-	c->tracer_cycles += c->tsc_entry - c->tracer_since;
-	tracer_begin(&x->tracer, c->v, STEP_EXIT);
+	tracer_begin(&x->tracer, v, STEP_EXIT);
 	if (level == TRACE_FULL) {
 		backend_load_full(c, items);
-		if (__builtin_expect(encoder_loaded(e, c->v), 0))
+		if (__builtin_expect(encoder_loaded(e, v), 0))
 			guest_code_note(c);
 	} else {	/* no notes: the walk would ask for fields that no handler asked for */
 		backend_load_touched(c, items);
-		encoder_loaded(e, c->v);
+		encoder_loaded(e, v);
 	}
-	remember(&x->history, c->v);
-	action = exit_dispatch(c->v, &x->vm, &x->world);
-	c->tracer_since = x86_rdtsc();
-	encoder_end_exit(e, c->v, &x->vm, action, c->tsc_entry, c->tracer_since - c->v->tsc,
-			 c->tracer_cycles - c->tracer_cycles_told);
-	c->tracer_cycles_told = c->tracer_cycles;
-	tracer_step_done(&x->tracer, c->v->tsc);
+	remember(&x->history, v);
+	action = exit_dispatch(v, &x->vm, &x->world);
+	now = x86_rdtsc();
+	encoder_end_exit(e, v, &x->vm, action, c->tsc_entry, now - v->tsc, tracer_cycles(c, now));
+	tracer_step_done(&x->tracer, v->tsc);
 	return action;
 }
 
-static inline HOT enum exit_action handle_exit(struct vmx_cpu *c, enum trace_level level, struct item *items)
+static inline HOT enum exit_action handle_exit(struct vmx *x, struct vmx_cpu *c, struct vcpu *v,
+					       enum trace_level level, struct item *items)
 {
 	enum exit_action action;
 
-	vcpu_begin_step(c->v, x86_rdtsc());
-	action = level == TRACE_OFF ? exit_untraced(c) : exit_traced(c, level, items);
-	backend_flush_exit(c);
+	vcpu_begin_step(v, x86_rdtsc());
+	action = level == TRACE_OFF ? exit_untraced(x, c, v) : exit_traced(x, c, v, level, items);
+	backend_flush_exit(c, v);
 	return action;
 }
 
@@ -177,27 +200,34 @@ static inline HOT bool housekeeping(struct vmx *x, struct vcpu *v)
 	return stop_requested();
 }
 
+/* The next vCPU whose entry step says enter; NULL: the VM has stopped. */
 static __attribute__((noinline, cold)) struct vmx_cpu *another(struct vmx *x)
 {
 	struct vmx_cpu *c = schedule_next(x);
 
-	if (c)
+	if (c) {
 		backend_switch(c);
+		backend_flush_entry(c, c->v);
+	}
 	return c;
 }
 
 /* Who is entered after an exit of `c`; NULL: the VM has stopped. */
-static inline HOT struct vmx_cpu *next(struct vmx *x, struct vmx_cpu *c, enum trace_level level)
+static inline HOT struct vmx_cpu *next(struct vmx *x, struct vmx_cpu *c, struct vcpu *v, enum trace_level level)
 {
 	uint64_t now = x86_rdtsc();
+	bool changed;
 
 	if (level != TRACE_OFF)
-		c->tracer_cycles += now - c->tracer_since;
+		tracer_ends(c, now);
 	if (__builtin_expect(schedule_goes_on(x, now), 1)) {
-		enum entry_result result = entry_step(c, now, level);
+		enum entry_result result = entry_step(x, c, v, now, level, &changed);
 
-		if (__builtin_expect(result == ENTRY_ENTER, 1))
+		if (__builtin_expect(result == ENTRY_ENTER, 1)) {
+			if (changed)
+				backend_flush_entry(c, v);
 			return c;
+		}
 		if (result == ENTRY_STOP)
 			return NULL;
 	} else {
@@ -212,13 +242,14 @@ static inline HOT struct vm_stop loop(struct vmx *x, enum trace_level level)
 	struct vmx_cpu *c = another(x);
 
 	while (c) {
-		struct item *items = backend_enter(c, level != TRACE_OFF);
+		struct vcpu *v = c->v;
+		struct item *items = backend_enter(c, v, level != TRACE_OFF);
 
-		if (handle_exit(c, level, items) == ACTION_STOP)
+		if (handle_exit(x, c, v, level, items) == ACTION_STOP)
 			break;
-		if (housekeeping(x, c->v))
+		if (housekeeping(x, v))
 			return (struct vm_stop){ .kind = STOP_STOPPED };
-		c = next(x, c, level);
+		c = next(x, c, v, level);
 	}
 	return x->vm.stop;
 }

@@ -50,7 +50,7 @@ void tracer_close(struct tracer *t);
 static inline __attribute__((always_inline)) void tracer_step_done(struct tracer *t, uint64_t now)
 {
 	t->step = NULL;
-	if (__builtin_expect(encoder_full(&t->encoder) || now >= t->frame_end || t->encoder.overflow, 0))
+	if (__builtin_expect(encoder_full(&t->encoder) || now >= t->frame_end, 0))
 		tracer_close(t);
 }
 

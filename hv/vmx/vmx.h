@@ -45,8 +45,7 @@ struct vmx_cpu {
 	uint64_t pending[VMCS_WORDS];	/* slots that entry steps wrote while it waited: VMWRITE before the entry */
 
 	uint64_t tsc_entry;		/* just before the last VM entry */
-	uint64_t tracer_since;		/* end of the last step's handler: from here on its time is the tracer's */
-	uint64_t tracer_cycles;		/* what the tracer spent on this vCPU, ever */
+	uint64_t tracer_cycles;		/* what the tracer spent on this vCPU, ever; run.c, tracer_begins() */
 	uint64_t tracer_cycles_told;	/* of these, what exit records have reported */
 
 	struct switched switched;
