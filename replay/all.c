@@ -28,7 +28,8 @@ static void note_tables(const struct trace *t)
 		for (unsigned i = 0; i < s->vm_field_count && !found; i++)
 			found = s->vm_fields[i].local == (int)row;
 		if (!found)
-			note(t, vm_fields[row].name, "in this build, not in the trace: it has its reset value");
+			note(t, vm_fields[row].name,
+			     "in this build, not in the trace: it has its reset value");
 	}
 }
 

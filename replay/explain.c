@@ -5,6 +5,7 @@
 #include <Zydis/Zydis.h>
 #include <string.h>
 
+#include "exit/exit.h"
 #include "replay/replay.h"
 
 const char *explain_gpr(unsigned reg)
@@ -211,6 +212,40 @@ void explain_crossing(char *text, size_t size, const struct crossing *c)
 
 /* ---- Places ---- */
 
+#define LEAVES_WITH_SUBLEAVES (1u << 4 | 1u << 7 | 1u << 0xb | 1u << 0xd)
+
+static unsigned long register_before(const struct vcpu *v, enum gpr reg)
+{
+	return (uint32_t)(v->gpr_dirty >> reg & 1 ? v->gpr_before[reg] : v->gpr[reg]);
+}
+
+void explain_subject(char *text, size_t size, const struct vcpu *v, unsigned reason)
+{
+	unsigned long leaf = register_before(v, GPR_RAX), count = register_before(v, GPR_RCX);
+	uint64_t qualification = v->vmcs[VMCS_EXIT_QUALIFICATION];
+
+	switch (reason) {
+	case REASON_CPUID:
+		if (leaf < 32 && LEAVES_WITH_SUBLEAVES >> leaf & 1)
+			snprintf(text, size, "leaf %#lx.%#lx", leaf, count);
+		else
+			snprintf(text, size, "leaf %#lx", leaf);
+		return;
+	case REASON_RDMSR:
+	case REASON_WRMSR:
+		snprintf(text, size, "MSR %#lx", count);
+		return;
+	case REASON_IO_INSTRUCTION:
+		snprintf(text, size, "port %#lx", (unsigned long)(qualification >> 16 & 0xffff));
+		return;
+	case REASON_EPT_VIOLATION:
+		snprintf(text, size, "GPA %#lx", (unsigned long)v->vmcs[VMCS_GUEST_PHYSICAL_ADDR]);
+		return;
+	default:
+		text[0] = '\0';
+	}
+}
+
 void explain_instruction(char *text, size_t size, unsigned bits, uint64_t rip, const uint8_t *bytes,
 			 unsigned len)
 {
@@ -248,7 +283,7 @@ void explain_place(char *text, size_t size, const struct divergence *d)
 		return;
 	}
 	explain_instruction(insn, sizeof(insn), d->bits, d->rip, d->insn, d->insn_len);
-	snprintf(text, size, "exit %lu (step %lu), vCPU %u, %s at RIP %#lx%s%s", (unsigned long)d->seq,
-		 (unsigned long)d->step, d->vcpu, exit_reason_name(d->reason), (unsigned long)d->rip,
-		 insn[0] ? ": " : "", insn);
+	snprintf(text, size, "exit %lu (step %lu), vCPU %u, %s%s%s at RIP %#lx%s%s", (unsigned long)d->seq,
+		 (unsigned long)d->step, d->vcpu, exit_reason_name(d->reason), d->subject[0] ? " of " : "",
+		 d->subject, (unsigned long)d->rip, insn[0] ? ": " : "", insn);
 }

@@ -124,8 +124,10 @@ struct divergence *diverge(struct replay_run *run, enum divergence_kind kind)
 	d->reason = run->last_reason[s->vcpu];
 	d->rip = value_before(v, VMCS_GUEST_RIP);
 	d->bits = (uint8_t)code_bits(v);
-	if (!d->is_entry)
+	if (!d->is_entry) {
+		explain_subject(d->subject, sizeof(d->subject), v, d->reason);
 		find_instruction(run, v, d);
+	}
 	return d;
 }
 

@@ -65,6 +65,7 @@ struct divergence {
 	uint16_t reason;
 	uint8_t bits;			/* of the code segment: 16, 32 or 64 */
 	uint8_t insn_len, insn[STEP_INSN_MAX];
+	char subject[40];		/* of an exit: "leaf 0x1", "MSR 0x1b", or "" */
 	char name[48];			/* of the field, register, crossing, device */
 	char expected[REPORT_TEXT], got[REPORT_TEXT];
 };
@@ -238,8 +239,13 @@ void explain_device(char *text, size_t size, unsigned device);
 const char *explain_action(bool is_entry, unsigned value);
 const char *explain_gpr(unsigned reg);
 const char *explain_crossing_kind(unsigned kind);
-/* "exit 12 (step 25), vCPU 0, CPUID at 0xffff…", "entry step 26, …", "the keyframe of frame 3 …". */
+/*
+ * "exit 12 (step 25), vCPU 0, CPUID of leaf 0x1 at RIP 0xffff…", "entry step 26, …", "the keyframe of frame 3
+ * …".
+ */
 void explain_place(char *text, size_t size, const struct divergence *d);
+/* What an exit is about where its instruction doesn't say it: a leaf, an MSR, a port, an address; or "". */
+void explain_subject(char *text, size_t size, const struct vcpu *v, unsigned reason);
 /* Intel syntax; "" without bytes. */
 void explain_instruction(char *text, size_t size, unsigned bits, uint64_t rip, const uint8_t *bytes,
 			 unsigned len);

@@ -168,6 +168,8 @@ static void print_json_divergence(FILE *to, const struct divergence *d)
 		if (d->reason != REASON_NONE)
 			fprintf(to, "\"reason\": \"%s\", ", exit_reason_name(d->reason));
 		fprintf(to, "\"rip\": \"%#lx\", ", (unsigned long)d->rip);
+		if (d->subject[0])
+			fprintf(to, "\"subject\": \"%s\", ", d->subject);
 		explain_instruction(insn, sizeof(insn), d->bits, d->rip, d->insn, d->insn_len);
 		if (insn[0]) {
 			fprintf(to, "\"instruction\": ");

@@ -400,7 +400,7 @@ static void test_report(void **state)
 	s = replay(&options);
 	bug = BUG_NONE;
 	text = report_text(&s, false);
-	assert_non_null(strstr(text, "exit 0 (step 1), vCPU 0, CPUID at RIP 0x10a0: cpuid\n"
+	assert_non_null(strstr(text, "exit 0 (step 1), vCPU 0, CPUID of leaf 0 at RIP 0x10a0: cpuid\n"
 				     "    RAX                          expected 0, got 0x1\n"));
 	assert_non_null(strstr(text, "… and 60 more (--all shows them)\n"));
 	assert_non_null(strstr(text, "240 exits and 241 entry steps compared, 0 skipped, 80 divergences\n"));
