@@ -8,7 +8,10 @@ O ?= build
 CC = gcc
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
+.SECONDARY:
 MAKEFLAGS += --no-builtin-rules
+# What a target builds first is built on all processors, unless make was told how many.
+PARALLEL_MAKE = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 # V=1 shows whole commands; otherwise a line for each file.
 Q = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2);)
 
@@ -22,8 +25,8 @@ SUPPORT := $(sort $(wildcard test/support/*.c))
 
 # What a Debian machine needs, by package: to build and run, then for the tests.
 PACKAGES := gcc libc6-dev binutils make bochs bochsbios vgabios bochs-term grub-pc-bin grub-common xorriso mtools \
-            zstd libzstd-dev libsqlite3-dev sqlite3 libzydis-dev libxxhash-dev
-TEST_PACKAGES := $(PACKAGES) libcmocka-dev python3 qemu-system-x86 patch
+            zstd libzstd-dev libsqlite3-dev sqlite3 libzydis-dev libxxhash-dev patch
+TEST_PACKAGES := $(PACKAGES) libcmocka-dev python3 qemu-system-x86
 
 WARN   := -Wall -Wextra -Werror -Wmissing-prototypes -Wstrict-prototypes -Wundef -Wvla
 COMMON := -std=gnu11 -O2 -g $(WARN) -MMD -MP -Ihv/include -Ihv
@@ -143,18 +146,18 @@ test-deps:
 ## demo: boot the hypervisor, record the guest `print`, verify, replay, import and ask in SQL
 .PHONY: demo
 demo: deps
-	@$(MAKE) --no-print-directory all
+	@$(PARALLEL_MAKE) all
 	@test/demo.sh $(O)
 
 ## test: everything that is checked, in under 15 minutes on two cores; ends with `N passed, N failed`
 .PHONY: test test-full test-build
 test: test-deps
-	@$(MAKE) --no-print-directory test-build
+	@$(PARALLEL_MAKE) test-build
 	@test/run.sh $(O)
 
 ## test-full: test, and what takes longer
 test-full: test-deps
-	@$(MAKE) --no-print-directory test-build
+	@$(PARALLEL_MAKE) test-build
 	@FULL=1 test/run.sh $(O)
 
 test-build: all $(UNIT_BIN) $(FUZZ_BIN) $(O)/vexit-asan
@@ -162,13 +165,13 @@ test-build: all $(UNIT_BIN) $(FUZZ_BIN) $(O)/vexit-asan
 ## golden: record the golden traces anew and say what changed
 .PHONY: golden
 golden: deps
-	@$(MAKE) --no-print-directory all
+	@$(PARALLEL_MAKE) all
 	@traces/golden.sh $(O)
 
 ## bench: measure, print the figures beside KVM's, and write build/bench.json
 .PHONY: bench
 bench: deps
-	@$(MAKE) --no-print-directory all $(O)/bench-host
+	@$(PARALLEL_MAKE) all $(O)/bench-host
 	@test/bench.sh $(O)
 
 ## cov: line coverage of the core under the unit and handler tests
