@@ -53,10 +53,9 @@ struct vcpu {
 	uint64_t loaded[VMCS_WORDS];	/* slots whose value vmcs[] holds; others are asked of vcpu_load() */
 	uint64_t dirty[VMCS_WORDS];	/* slots written in this step */
 	uint32_t gpr_dirty;		/* registers written in this step, by bit */
+	uint32_t retire_len;		/* of an instruction that the handler decoded itself; 0: EXIT_INSTRUCTION_LEN has it */
 	uint64_t vmcs_before[VMCS_SLOTS]; /* of a dirty slot: its value when the step began */
 	uint64_t gpr_before[GPR_COUNT];
-
-	uint32_t retire_len;		/* of an instruction that the handler decoded itself; 0: EXIT_INSTRUCTION_LEN has it */
 
 	uint32_t index;			/* this vCPU's number in the VM, from 0 */
 };
@@ -118,13 +117,19 @@ static inline void gpr_write(struct vcpu *v, enum gpr reg, uint64_t value)
 	v->gpr[reg] = value;
 }
 
-/* Start a step at time `tsc`: nothing is dirty. What is loaded, the caller says. */
-static inline __attribute__((always_inline)) void vcpu_begin_step(struct vcpu *v, uint64_t tsc)
+/* Nothing is dirty: as a step begins, and as its changes have reached the hardware. */
+static inline __attribute__((always_inline)) void vcpu_clean(struct vcpu *v)
 {
 	for (unsigned i = 0; i < VMCS_WORDS; i++)
 		v->dirty[i] = 0;
 	v->gpr_dirty = 0;
 	v->retire_len = 0;
+}
+
+/* Start a step at time `tsc`. What is loaded, the caller says. */
+static inline __attribute__((always_inline)) void vcpu_begin_step(struct vcpu *v, uint64_t tsc)
+{
+	vcpu_clean(v);
 	v->tsc = tsc;
 }
 

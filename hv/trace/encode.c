@@ -235,11 +235,11 @@ void encoder_note_insn(struct encoder *e, const uint8_t *bytes, unsigned len)
 	memcpy(e->insn, bytes, e->insn_len);
 }
 
-struct record encoder_put_insn(struct encoder *e, struct record r)
+static struct record put_insn(struct record r, const uint8_t *bytes, unsigned len)
 {
-	*r.p++ = (uint8_t)e->insn_len;
-	memcpy(r.p, e->insn, e->insn_len);
-	return (struct record){ r.p + e->insn_len, r.head | RECORD_INSN };
+	*r.p++ = (uint8_t)len;
+	memcpy(r.p, bytes, len);
+	return (struct record){ r.p + len, r.head | RECORD_INSN };
 }
 
 struct record encoder_put_snapshot(struct encoder *e, struct snapshot_echo *s, struct record r)
@@ -353,7 +353,7 @@ static void note_plain(struct effects_echo *m, const struct encoder *e, const st
 	for (uint32_t set = v->gpr_dirty; set; set &= set - 1, n++) {
 		unsigned reg = (unsigned)__builtin_ctz(set);
 
-		if (n == ECHO_REGISTERS)
+		if (n == ECHO_REGISTERS || reg == GPR_CR2)
 			return;
 		m->registers[n] = v->gpr[reg] - v->gpr_before[reg];
 	}
@@ -405,6 +405,7 @@ static inline struct record end_effects(struct encoder *e, struct effects_echo *
 		r.p = put_effects(e, m, v, vm, head, waits, count, r.p);
 	}
 	vm->touched = 0;
+	e->crossing_count = e->cross_size = e->known_count = 0;
 	return r;
 }
 
@@ -422,7 +423,9 @@ struct record encoder_exit_effects(struct encoder *e, const struct vcpu *v, stru
 {
 	uint64_t rip = slot_before(v, VMCS_GUEST_RIP), blocking = slot_before(v, VMCS_GUEST_INTERRUPTIBILITY);
 	struct item *end = e->effects;
+	unsigned insn_len = e->insn_len;
 
+	e->insn_len = 0;
 	if (action == ACTION_RETIRE) {
 		rip += v->vmcs[VMCS_EXIT_INSTRUCTION_LEN];
 		blocking &= ~(uint64_t)(BLOCKING_STI | BLOCKING_MOV_SS);
@@ -430,7 +433,8 @@ struct record encoder_exit_effects(struct encoder *e, const struct vcpu *v, stru
 	end = add_predicted(end, v, VMCS_GUEST_RIP, rip);
 	end = add_predicted(end, v, VMCS_GUEST_INTERRUPTIBILITY, blocking);
 	end = add_other(end, v, EXIT_PREDICTS(0), EXIT_PREDICTS(1), EXIT_PREDICTS(2));
-	return end_effects(e, m, v, vm, action, (const uint64_t[2]){ 0 }, end, r);
+	r = end_effects(e, m, v, vm, action, (const uint64_t[2]){ 0 }, end, r);
+	return insn_len ? put_insn(r, e->insn, insn_len) : r;
 }
 
 struct record encoder_entry_effects(struct encoder *e, const struct vcpu *v, struct vm *vm, struct effects_echo *m,

@@ -134,11 +134,7 @@ static inline void encoder_begin(struct encoder *e, const struct vcpu *v, enum s
 		e->previous_wake_at = v->wake_at;
 		e->previous_deadline = v->deadline;
 	}
-	e->item_count = 0;
-	e->crossing_count = 0;
-	e->cross_size = 0;
-	e->known_count = 0;
-	e->insn_len = 0;
+	e->item_count = 0;	/* what the others count, a step that has any leaves at 0 */
 }
 
 /* v->vmcs[slot] or v->gpr[] went from `before` to `after` outside a handler (the load). Metal calls it only if they differ (level touched: for each slot loaded). */
@@ -160,11 +156,11 @@ void encoder_mem_write(struct encoder *e, uint64_t gpa, const void *bytes, uint3
  * bool encoder_loaded(e, v)
  *	Exits: after the load, before the handler. Whether (CR3, RIP) is new in the frame, so that the tracer
  *	should fetch the instruction and tell it by encoder_note_insn().
- * void encoder_end_exit(e, v, vm, action, tsc_entry, handler_cycles, tracer_cycles)
+ * bool encoder_end_exit(e, v, vm, action, tsc_entry, handler_cycles, tracer_cycles)
  * bool encoder_end_entry(e, v, vm)
  *	Append the record. Effects are v's dirty slots and registers; check bytes, those of vm->touched, which
  *	is cleared. Notes: tsc_entry is the TSC just before the VM entry that this exit ended; cycles as DESIGN
- *	has them. An entry step gives whether nothing but time passed: nothing is dirty then.
+ *	has them. True: the usual step, and of the VMCS and CR2 it has changed RIP alone (exits) or nothing.
  */
 void encoder_note_insn(struct encoder *e, const uint8_t *bytes, unsigned len);	/* len 0: it can't be fetched */
 

@@ -18,8 +18,7 @@ struct record {
 /* Cold halves, in encode.c */
 struct record encoder_other_vcpu(struct encoder *e, const struct vcpu *v, struct record r);
 struct record encoder_put_snapshot(struct encoder *e, struct snapshot_echo *s, struct record r);
-struct record encoder_put_insn(struct encoder *e, struct record r);
-/* Effects that may repeat what is in the echo, or else are put. Clears vm->touched. */
+/* Effects that may repeat what is in the echo, or else are put; instruction bytes. Clears vm->touched. */
 struct record encoder_exit_effects(struct encoder *e, const struct vcpu *v, struct vm *vm, struct effects_echo *m,
 				   enum exit_action action, struct record r);
 struct record encoder_entry_effects(struct encoder *e, const struct vcpu *v, struct vm *vm, struct effects_echo *m,
@@ -118,11 +117,6 @@ static inline void encoder_count_exit(struct encoder *e, uint64_t reason)
 	e->reasons[reason % CLOSING_REASONS]++;
 }
 
-static inline uint64_t encoder_crossed(const struct encoder *e)
-{
-	return e->crossing_count | (uint64_t)e->cross_size << 32;
-}
-
 static inline bool same_registers(const struct effects_echo *m, const struct vcpu *v)
 {
 	const uint64_t *delta = m->registers;
@@ -142,41 +136,42 @@ static inline bool same_registers(const struct effects_echo *m, const struct vcp
 #define ONLY_RIP (UINT64_C(1) << VMCS_GUEST_RIP % 64)
 _Static_assert(VMCS_WORDS == 3 && VMCS_GUEST_RIP / 64 == 2, "the words of the dirty set below");
 
-/* Retired, RIP and blocking as predicted, no crossing, no device: what is left is registers. */
+/* Retired, RIP and blocking as predicted, no crossing, no device: what is left is registers, and not CR2. */
 static inline bool retired_plainly(const struct encoder *e, const struct vcpu *v, const struct vm *vm,
 				   enum exit_action action)
 {
 	return action == ACTION_RETIRE &&
-	       !(v->dirty[0] | v->dirty[1] | (v->dirty[2] ^ ONLY_RIP) | vm->touched | encoder_crossed(e)) &&
+	       !(v->dirty[0] | v->dirty[1] | (v->dirty[2] ^ ONLY_RIP) | vm->touched | e->crossing_count | e->insn_len) &&
 	       v->vmcs[VMCS_GUEST_RIP] == v->vmcs_before[VMCS_GUEST_RIP] + v->vmcs[VMCS_EXIT_INSTRUCTION_LEN] &&
 	       !(v->vmcs[VMCS_GUEST_INTERRUPTIBILITY] & (BLOCKING_STI | BLOCKING_MOV_SS));
 }
 
 static inline __attribute__((always_inline))
-void encoder_end_exit(struct encoder *e, const struct vcpu *v, struct vm *vm, enum exit_action action,
+bool encoder_end_exit(struct encoder *e, const struct vcpu *v, struct vm *vm, enum exit_action action,
 		      uint64_t tsc_entry, uint64_t handler_cycles, uint64_t tracer_cycles)
 {
 	struct snapshot_echo *s = encoder_snapshot_echo(e);
 	struct effects_echo *m = e->echo;
 	struct record r = encoder_begin_record(e, v, STEP_EXIT);
+	bool plain;
 
 	r.head |= encoder_time(e, v, &s->time);
 	if (__builtin_expect(s->item_count != e->item_count || !same_items(e->items, s->items, e->item_count), 0))
 		r = encoder_put_snapshot(e, s, r);
-	if (__builtin_expect(!(retired_plainly(e, v, vm, action) && m->plain == v->gpr_dirty &&
-			       same_registers(m, v)), 0))
+	plain = __builtin_expect(retired_plainly(e, v, vm, action) && m->plain == v->gpr_dirty &&
+				 same_registers(m, v), 1);
+	if (!plain)
 		r = encoder_exit_effects(e, v, vm, m, action, r);
 	r.head |= encoder_notes(e, m->notes, handler_cycles, tsc_entry - e->entry_tsc[v->index], tracer_cycles);
-	if (__builtin_expect(e->insn_len, 0))
-		r = encoder_put_insn(e, r);
 	encoder_end_record(e, r);
 	encoder_count_exit(e, v->vmcs[VMCS_EXIT_REASON] & EXIT_REASON_BASIC);
+	return plain;
 }
 
 /* Nothing but time passed, and the timer stands at its cap, as it did: the entry step of most exits. */
 static inline bool encoder_only_time(const struct encoder *e, const struct vcpu *v, const struct vm *vm)
 {
-	uint64_t changes = v->dirty[0] | v->dirty[1] | v->dirty[2] | v->gpr_dirty | vm->touched | encoder_crossed(e) |
+	uint64_t changes = v->dirty[0] | v->dirty[1] | v->dirty[2] | v->gpr_dirty | vm->touched | e->crossing_count |
 			   e->item_count | v->entry | (v->wake_at ^ e->previous_wake_at) | ~v->deadline |
 			   ~e->previous_deadline | (v->vmcs[VMCS_PREEMPTION_TIMER_VALUE] ^ e->timer_cap);
 

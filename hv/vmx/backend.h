@@ -83,7 +83,14 @@ void backend_init(struct vmx *x);
 /* Writes what the step in hand changed to the hardware; the VMCS is current. */
 void backend_flush(struct vmx_cpu *c);
 
-/* The same at the end of an exit's step, where mostly RIP alone changed. */
+/* The same at the end of an exit's step that changed RIP alone. */
+static inline HOT void backend_flush_rip(struct vmx_cpu *c, const struct vcpu *v)
+{
+	if (__builtin_expect(!vmx_vmwrite(ENCODING_GUEST_RIP, v->vmcs[VMCS_GUEST_RIP]), 0))
+		region_failed(c, "VMWRITE", VMCS_GUEST_RIP);
+}
+
+/* And of any exit's step; mostly it is as above. */
 static inline HOT void backend_flush_exit(struct vmx_cpu *c, const struct vcpu *v)
 {
 	const uint64_t rip = UINT64_C(1) << VMCS_GUEST_RIP % 64;
@@ -91,15 +98,17 @@ static inline HOT void backend_flush_exit(struct vmx_cpu *c, const struct vcpu *
 	_Static_assert(VMCS_WORDS == 3 && VMCS_GUEST_RIP / 64 == 2, "the words below");
 	if (__builtin_expect(v->dirty[0] | v->dirty[1] | (v->dirty[2] ^ rip) | (v->gpr_dirty >> GPR_CR2), 0))
 		backend_flush(c);
-	else if (__builtin_expect(!vmx_vmwrite(ENCODING_GUEST_RIP, v->vmcs[VMCS_GUEST_RIP]), 0))
-		region_failed(c, "VMWRITE", VMCS_GUEST_RIP);
+	else
+		backend_flush_rip(c, v);
 }
 
-/* And at the end of an entry step that says enter, where mostly nothing did. */
-static inline HOT void backend_flush_entry(struct vmx_cpu *c, const struct vcpu *v)
+/* And at the end of an entry step that says enter, where mostly nothing did. Nothing is dirty then. */
+static inline HOT void backend_flush_entry(struct vmx_cpu *c, struct vcpu *v)
 {
-	if (__builtin_expect(v->dirty[0] | v->dirty[1] | v->dirty[2] | v->gpr_dirty, 0))
+	if (__builtin_expect(v->dirty[0] | v->dirty[1] | v->dirty[2] | v->gpr_dirty, 0)) {
 		backend_flush(c);
+		vcpu_clean(v);
+	}
 }
 
 /*

@@ -99,10 +99,14 @@ static inline HOT void remember(struct exit_history *h, const struct vcpu *v)
 
 static inline HOT enum exit_action exit_untraced(struct vmx *x, struct vmx_cpu *c, struct vcpu *v)
 {
+	enum exit_action action;
+
 	backend_load_untraced(c, v);
 	remember(&x->history, v);
 	x->tracer.encoder.reasons[v->vmcs[VMCS_EXIT_REASON] % CLOSING_REASONS]++;
-	return exit_dispatch(v, &x->vm, &x->world);
+	action = exit_dispatch(v, &x->vm, &x->world);
+	backend_flush_exit(c, v);
+	return action;
 }
 
 /* What the tracer spent since the vCPU's exit before, and it begins to spend again. */
@@ -125,6 +129,7 @@ static inline HOT enum exit_action exit_traced(struct vmx *x, struct vmx_cpu *c,
 	struct encoder *e = &x->tracer.encoder;
 	enum exit_action action;
 	uint64_t now;
+	bool plain;
 
 	tracer_begin(&x->tracer, v, STEP_EXIT);
 	if (level == TRACE_FULL) {
@@ -138,20 +143,21 @@ static inline HOT enum exit_action exit_traced(struct vmx *x, struct vmx_cpu *c,
 	remember(&x->history, v);
 	action = exit_dispatch(v, &x->vm, &x->world);
 	now = x86_rdtsc();
-	encoder_end_exit(e, v, &x->vm, action, c->tsc_entry, now - v->tsc, tracer_cycles(c, now));
+	plain = encoder_end_exit(e, v, &x->vm, action, c->tsc_entry, now - v->tsc, tracer_cycles(c, now));
 	tracer_step_done(&x->tracer, v->tsc);
+	if (plain)
+		backend_flush_rip(c, v);
+	else
+		backend_flush_exit(c, v);
 	return action;
 }
 
+/* Nothing is dirty: the step before was an entry step, and what it wrote was flushed. */
 static inline HOT enum exit_action handle_exit(struct vmx *x, struct vmx_cpu *c, struct vcpu *v,
 					       enum trace_level level, struct item *items)
 {
-	enum exit_action action;
-
-	vcpu_begin_step(v, x86_rdtsc());
-	action = level == TRACE_OFF ? exit_untraced(x, c, v) : exit_traced(x, c, v, level, items);
-	backend_flush_exit(c, v);
-	return action;
+	v->tsc = x86_rdtsc();
+	return level == TRACE_OFF ? exit_untraced(x, c, v) : exit_traced(x, c, v, level, items);
 }
 
 /* ---- The loop ---- */
@@ -193,15 +199,15 @@ static inline HOT bool housekeeping(struct vmx *x, struct vcpu *v)
 {
 	uint64_t reason = v->vmcs[VMCS_EXIT_REASON];
 
-	if (__builtin_expect(reason < 64 && MACHINE_REASONS >> reason & 1, 0))
+	if (reason < 64 && __builtin_expect(MACHINE_REASONS >> reason & 1, 0))
 		return machine_exit(x, v, reason);
 	if (__builtin_expect(x->history.count % REQUEST_EXITS, 1))
 		return false;
 	return stop_requested();
 }
 
-/* The next vCPU whose entry step says enter; NULL: the VM has stopped. */
-static __attribute__((noinline, cold)) struct vmx_cpu *another(struct vmx *x)
+/* The next vCPU whose entry step says enter; NULL: the VM has stopped. Not cold: a loop behind a cold call is, too. */
+static __attribute__((noinline)) struct vmx_cpu *another(struct vmx *x)
 {
 	struct vmx_cpu *c = schedule_next(x);
 
@@ -236,7 +242,7 @@ static inline HOT struct vmx_cpu *next(struct vmx *x, struct vmx_cpu *c, struct 
 	return another(x);
 }
 
-/* Compiled once for each level, so that no exit is asked over and over how it is traced. */
+/* Compiled for each level, so that no exit is asked over and over how it is traced. */
 static inline HOT struct vm_stop loop(struct vmx *x, enum trace_level level)
 {
 	struct vmx_cpu *c = another(x);
@@ -254,14 +260,24 @@ static inline HOT struct vm_stop loop(struct vmx *x, enum trace_level level)
 	return x->vm.stop;
 }
 
+/* Functions of their own, hot: a compiler that sees run() called once, by a function that never returns, saves space. */
+#define LOOP(name, level)								\
+	static __attribute__((noinline, hot)) struct vm_stop name(struct vmx *x)	\
+	{										\
+		return loop(x, level);							\
+	}
+LOOP(loop_full, TRACE_FULL)
+LOOP(loop_touched, TRACE_TOUCHED)
+LOOP(loop_untraced, TRACE_OFF)
+
 struct vm_stop run(struct vmx *x)
 {
 	switch (x->tracer.level) {
 	case TRACE_FULL:
-		return loop(x, TRACE_FULL);
+		return loop_full(x);
 	case TRACE_TOUCHED:
-		return loop(x, TRACE_TOUCHED);
+		return loop_touched(x);
 	default:
-		return loop(x, TRACE_OFF);
+		return loop_untraced(x);
 	}
 }
