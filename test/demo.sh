@@ -9,7 +9,16 @@ rm -rf "$out" && mkdir -p "$out"
 
 step=0
 say() { step=$((step + 1)); printf '\n\033[1m%d. %s\033[0m\n' $step "$1"; }
-run() { printf '$ %s\n' "$*"; "$@"; }
+# Show a command as it can be typed, and run it.
+run() {
+	local word line='$'
+	for word in "$@"; do
+		case $word in *[\ \*\(]*) word="\"$word\"" ;; esac
+		line="$line $word"
+	done
+	printf '%s\n' "$line"
+	"$@"
+}
 
 say "Boot the hypervisor in Bochs; it runs the guest 'print' on four vCPUs and streams every VM exit"
 run "$build/vexit" record --guest print --vcpus 4 --console "$out/console.txt" -o "$out/print.vxt"
