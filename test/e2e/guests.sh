@@ -1,0 +1,29 @@
+#!/bin/bash
+# The guests that check the hypervisor: each must end with verdict 0, and its trace must replay clean. (Golden
+# traces are recorded whatever the verdict is.)
+#
+# Usage: guests.sh BUILD_DIR
+set -u
+cd "$(dirname "$0")/../.." || exit 2
+vexit=$(realpath "${1:?usage: guests.sh BUILD_DIR}")/vexit
+work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
+export TMPDIR=$work
+
+while read -r arguments; do
+	# shellcheck disable=SC2086
+	if ! "$vexit" record --machine bochs --timeout 120 -q -f --guest $arguments \
+		--console "$work/console" -o "$work/t.vxt" >"$work/log" 2>&1 </dev/null; then
+		echo "not ok $arguments"; tail -n 20 "$work/console" "$work/log"
+	elif ! "$vexit" replay -q "$work/t.vxt" >"$work/log" 2>&1; then
+		echo "not ok $arguments: replay"; head -n 20 "$work/log"
+	else
+		echo "ok $arguments: $(grep -v '^ *$' "$work/console" | tail -n 1), $(tail -n 1 "$work/log")"
+	fi
+done <<'END'
+cpu --vcpus 2
+mmio
+edge --vcpus 2
+crash --append badvmcall
+crash --append ud-vmx
+crash --append hole
+END
