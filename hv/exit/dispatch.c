@@ -18,28 +18,32 @@ static exit_handler *const handlers[] = {
 
 /* ---- The instruction is done: RIP moves past it, and what lasts for one instruction ends ---- */
 
-/* SDM, "Guest Non-Register State": both last until the instruction after STI, MOV SS or POP SS is done. */
-static __attribute__((noinline)) void end_blocking(struct vcpu *v, uint64_t state)
+/* Seldom more than RIP: `crossed`, it went beyond 4 GiB, or below. */
+static __attribute__((noinline)) void finish_unusual(struct vcpu *v, bool crossed)
 {
-	vmcs_write(v, VMCS_GUEST_INTERRUPTIBILITY, state & ~(uint64_t)(BLOCKING_STI | BLOCKING_MOV_SS));
+	uint64_t state = vmcs_read(v, VMCS_GUEST_INTERRUPTIBILITY);
+
+	/* Outside 64-bit mode EIP wraps. */
+	if (crossed && !vcpu_is_64bit(v))
+		vmcs_write(v, VMCS_GUEST_RIP, (uint32_t)vmcs_read(v, VMCS_GUEST_RIP));
+	/* SDM, "Guest Non-Register State": both last until the instruction after STI, MOV SS or POP SS is done. */
+	if (state & (BLOCKING_STI | BLOCKING_MOV_SS))
+		vmcs_write(v, VMCS_GUEST_INTERRUPTIBILITY, state & ~(uint64_t)(BLOCKING_STI | BLOCKING_MOV_SS));
+	if (vmcs_read(v, VMCS_GUEST_RFLAGS) & RFLAGS_TF)
+		vcpu_pend_single_step(v);
 }
 
+/* What it reads is loaded: exit_dispatch() has seen to it. */
 static inline void vmcs_forward_rip(struct vcpu *v)
 {
 	/* SDM, "Information for VM Exits Due to Instruction Execution": for an EPT violation the length is undefined. */
-	uint64_t length = v->retire_len ? v->retire_len : vmcs_read(v, VMCS_EXIT_INSTRUCTION_LEN);
-	uint64_t before = vmcs_read(v, VMCS_GUEST_RIP), rip = before + length;
-	uint64_t state;
+	uint64_t length = __builtin_expect(v->retire_len, 0) ? v->retire_len : v->vmcs[VMCS_EXIT_INSTRUCTION_LEN];
+	uint64_t before = v->vmcs[VMCS_GUEST_RIP], rip = before + length, crossed = (before ^ rip) >> 32;
 
-	/* Outside 64-bit mode EIP wraps at 4 GiB. Only a RIP that crosses it can tell. */
-	if (__builtin_expect((before ^ rip) >> 32 != 0, 0) && !vcpu_is_64bit(v))
-		rip = (uint32_t)rip;
-	vmcs_write(v, VMCS_GUEST_RIP, rip);
-	state = vmcs_read(v, VMCS_GUEST_INTERRUPTIBILITY);
-	if (__builtin_expect((state & (BLOCKING_STI | BLOCKING_MOV_SS)) != 0, 0))
-		end_blocking(v, state);
-	if (__builtin_expect((vmcs_read(v, VMCS_GUEST_RFLAGS) & RFLAGS_TF) != 0, 0))
-		vcpu_pend_single_step(v);
+	vmcs_write_loaded(v, VMCS_GUEST_RIP, rip);
+	if (__builtin_expect(crossed | (v->vmcs[VMCS_GUEST_INTERRUPTIBILITY] & (BLOCKING_STI | BLOCKING_MOV_SS)) |
+			     (v->vmcs[VMCS_GUEST_RFLAGS] & RFLAGS_TF), 0))
+		finish_unusual(v, crossed);
 }
 
 /* ---- The handler ---- */
@@ -59,13 +63,12 @@ static int ask_chain(struct vcpu *v, struct vm *vm, struct world *w)
 	return CONTROLLER_PASS;
 }
 
-/* Every exit can come here; most don't need to. */
-static __attribute__((noinline))
-enum exit_action handle_unusual(struct vcpu *v, struct vm *vm, struct world *w)
+static enum exit_action handle_unusual(struct vcpu *v, struct vm *vm, struct world *w)
 {
 	uint64_t reason = vmcs_read(v, VMCS_EXIT_REASON), state = vmcs_read(v, VMCS_GUEST_INTERRUPTIBILITY);
 	int action;
 
+	vmcs_read(v, VMCS_GUEST_RIP), vmcs_read(v, VMCS_GUEST_RFLAGS), vmcs_read(v, VMCS_EXIT_INSTRUCTION_LEN);
 	if (reason & EXIT_REASON_ENTRY_FAILURE)
 		return exit_entry_failure(v, vm, w);
 	/* Reasons that we don't know, and bits that say where the exit came from, which can't be here. */
@@ -81,26 +84,46 @@ enum exit_action handle_unusual(struct vcpu *v, struct vm *vm, struct world *w)
 }
 
 /*
- * The short way: nothing was being delivered, nobody is asked first, the reason has a row. All conditions are tested on
- * what is loaded, without a call, so that the way to the handler is a straight line; anything else is unusual.
+ * The short way: nothing was being delivered, nobody is asked first, the reason has a row. All conditions are
+ * tested on what is loaded, without a call, so that the way to the handler is a straight line; anything else
+ * is unusual.
  */
+#define SLOT_BIT(slot)	(UINT64_C(1) << (slot) % 64)
+#define USUAL_1		(SLOT_BIT(VMCS_EXIT_REASON) | SLOT_BIT(VMCS_EXIT_INSTRUCTION_LEN) |	\
+			 SLOT_BIT(VMCS_IDT_VECTORING_INFO) | SLOT_BIT(VMCS_GUEST_INTERRUPTIBILITY))
+#define USUAL_2		(SLOT_BIT(VMCS_GUEST_RIP) | SLOT_BIT(VMCS_GUEST_RFLAGS))
+_Static_assert(VMCS_EXIT_REASON / 64 == 1 && VMCS_EXIT_INSTRUCTION_LEN / 64 == 1 &&
+	       VMCS_IDT_VECTORING_INFO / 64 == 1 && VMCS_GUEST_INTERRUPTIBILITY / 64 == 1 &&
+	       VMCS_GUEST_RIP / 64 == 2 && VMCS_GUEST_RFLAGS / 64 == 2, "words of v->loaded");
+
 static inline bool is_usual(const struct vcpu *v, const struct vm *vm)
 {
-	return slot_test(v->loaded, VMCS_EXIT_REASON) && slot_test(v->loaded, VMCS_GUEST_INTERRUPTIBILITY) &&
-	       slot_test(v->loaded, VMCS_IDT_VECTORING_INFO) && v->vmcs[VMCS_EXIT_REASON] < HANDLERS &&
+	return (v->loaded[1] & USUAL_1) == USUAL_1 && (v->loaded[2] & USUAL_2) == USUAL_2 &&
+	       v->vmcs[VMCS_EXIT_REASON] < HANDLERS &&
 	       !(v->vmcs[VMCS_GUEST_INTERRUPTIBILITY] & BLOCKING_SMI) &&
 	       !(v->vmcs[VMCS_IDT_VECTORING_INFO] & INTR_INFO_VALID) && vm->chain[0] == CONTROLLER_NONE;
+}
+
+/* Every exit can come here; most don't need to. */
+static __attribute__((noinline))
+enum exit_action dispatch_unusual(struct vcpu *v, struct vm *vm, struct world *w)
+{
+	enum exit_action action = handle_unusual(v, vm, w);
+
+	if (action == ACTION_RETIRE)
+		vmcs_forward_rip(v);
+	return action;
 }
 
 enum exit_action exit_dispatch(struct vcpu *v, struct vm *vm, struct world *w)
 {
 	enum exit_action action;
 
-	if (__builtin_expect(is_usual(v, vm), 1))
-		action = handlers[v->vmcs[VMCS_EXIT_REASON]](v, vm, w);
-	else
-		action = handle_unusual(v, vm, w);
-	if (action == ACTION_RETIRE)
-		vmcs_forward_rip(v);
-	return action;
+	if (__builtin_expect(!is_usual(v, vm), 0))
+		return dispatch_unusual(v, vm, w);
+	action = handlers[v->vmcs[VMCS_EXIT_REASON]](v, vm, w);
+	if (__builtin_expect(action != ACTION_RETIRE, 0))
+		return action;
+	vmcs_forward_rip(v);
+	return ACTION_RETIRE;
 }

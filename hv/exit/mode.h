@@ -52,6 +52,14 @@ static inline unsigned vcpu_cpl(struct vcpu *v)
 	return (vmcs_read(v, VMCS_GUEST_SS_ACCESS_RIGHTS) & AR_DPL) >> 5;
 }
 
+/* SDM, "Canonical Addressing" */
+static inline bool is_canonical(struct vcpu *v, uint64_t linear)
+{
+	unsigned unused = vcpu_cr4(v) & CR4_LA57 ? 64 - 57 : 64 - 48;
+
+	return (uint64_t)((int64_t)(linear << unused) >> unused) == linear;
+}
+
 /* A register as an operand of a system instruction: 64 bits in 64-bit mode, otherwise 32. */
 static inline uint64_t vcpu_reg_operand(struct vcpu *v, enum gpr reg)
 {

@@ -69,6 +69,44 @@ static bool write_MTRR_DEF_TYPE(struct vcpu *v, struct vm *vm, struct world *w, 
 	return true;
 }
 
+static bool write_PAT(struct vcpu *v, struct vm *vm, struct world *w, uint64_t value)
+{
+	(void)vm, (void)w;
+	if (!pat_is_valid(value))
+		return false;
+	vmcs_write(v, VMCS_GUEST_PAT, value);
+	return true;
+}
+
+/* The field has 32 bits, and the processor looks at 16 of them (SDM, "SYSENTER"). */
+static bool write_SYSENTER_CS(struct vcpu *v, struct vm *vm, struct world *w, uint64_t value)
+{
+	(void)vm, (void)w;
+	vmcs_write(v, VMCS_GUEST_SYSENTER_CS, (uint32_t)value);
+	return true;
+}
+
+/* SDM, "WRMSR": an address that isn't canonical gives #GP. */
+static bool write_address(struct vcpu *v, enum vmcs_slot slot, uint64_t value)
+{
+	if (!is_canonical(v, value))
+		return false;
+	vmcs_write(v, slot, value);
+	return true;
+}
+
+static bool write_SYSENTER_ESP(struct vcpu *v, struct vm *vm, struct world *w, uint64_t value)
+{
+	(void)vm, (void)w;
+	return write_address(v, VMCS_GUEST_SYSENTER_ESP, value);
+}
+
+static bool write_SYSENTER_EIP(struct vcpu *v, struct vm *vm, struct world *w, uint64_t value)
+{
+	(void)vm, (void)w;
+	return write_address(v, VMCS_GUEST_SYSENTER_EIP, value);
+}
+
 /* SDM, "IA32_MISC_ENABLE": only fast strings can be switched; they are a hint. */
 static bool write_MISC_ENABLE(struct vcpu *v, struct vm *vm, struct world *w, uint64_t value)
 {

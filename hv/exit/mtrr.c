@@ -36,6 +36,16 @@ static bool is_type(uint8_t type)
 	return type < 7 && type != 2 && type != 3;
 }
 
+/* SDM, "Page Attribute Table (PAT)": an MTRR's types, and 7: UC-. */
+bool pat_is_valid(uint64_t value)
+{
+	for (unsigned i = 0; i < 8; i++, value >>= 8) {
+		if (!is_type(value & 0xff) && (value & 0xff) != 7)
+			return false;
+	}
+	return true;
+}
+
 bool mtrr_is_valid(const struct vm_config *config, uint32_t msr, uint64_t value)
 {
 	uint64_t beyond = ~vm_phys_mask(config);

@@ -86,16 +86,21 @@ static inline uint64_t vmcs_read(struct vcpu *v, enum vmcs_slot slot)
 	return v->vmcs[slot];
 }
 
-/* `value` must fit the field's width. A slot that isn't loaded is loaded first, for the effect's "before". */
-static inline void vmcs_write(struct vcpu *v, enum vmcs_slot slot, uint64_t value)
+/* `value` must fit the field's width. The slot is loaded, as the caller knows. */
+static inline void vmcs_write_loaded(struct vcpu *v, enum vmcs_slot slot, uint64_t value)
 {
-	uint64_t before = vmcs_read(v, slot);
-
-	if (!slot_test(v->dirty, slot)) {
+	if (__builtin_expect(!slot_test(v->dirty, slot), 1)) {
 		slot_set(v->dirty, slot);
-		v->vmcs_before[slot] = before;
+		v->vmcs_before[slot] = v->vmcs[slot];
 	}
 	v->vmcs[slot] = value;
+}
+
+/* The same for any slot: it is loaded first if need be, for the effect's "before". */
+static inline void vmcs_write(struct vcpu *v, enum vmcs_slot slot, uint64_t value)
+{
+	vmcs_read(v, slot);
+	vmcs_write_loaded(v, slot, value);
 }
 
 /* A register by number; RSP comes from the VMCS. 64 bits always: the caller truncates to operand size. */

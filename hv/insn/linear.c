@@ -43,13 +43,6 @@ static bool within_limit(uint32_t rights, uint64_t limit, uint64_t offset, uint3
 	return last <= limit;
 }
 
-static bool is_canonical(struct vcpu *v, uint64_t linear)
-{
-	unsigned unused = vcpu_cr4(v) & CR4_LA57 ? 64 - 57 : 64 - 48;
-
-	return (uint64_t)((int64_t)(linear << unused) >> unused) == linear;
-}
-
 bool linear_address(struct access *a, enum segment seg, uint64_t offset, uint32_t len, uint32_t access,
 		    uint64_t *linear)
 {
