@@ -19,7 +19,7 @@ static exit_handler *const handlers[] = {
 /* ---- The instruction is done: RIP moves past it, and what lasts for one instruction ends ---- */
 
 /* Seldom more than RIP: `crossed`, it went beyond 4 GiB, or below. */
-static __attribute__((noinline)) void finish_unusual(struct vcpu *v, bool crossed)
+static __attribute__((noinline)) enum exit_action finish_unusual(struct vcpu *v, bool crossed)
 {
 	uint64_t state = vmcs_read(v, VMCS_GUEST_INTERRUPTIBILITY);
 
@@ -31,10 +31,11 @@ static __attribute__((noinline)) void finish_unusual(struct vcpu *v, bool crosse
 		vmcs_write(v, VMCS_GUEST_INTERRUPTIBILITY, state & ~(uint64_t)(BLOCKING_STI | BLOCKING_MOV_SS));
 	if (vmcs_read(v, VMCS_GUEST_RFLAGS) & RFLAGS_TF)
 		vcpu_pend_single_step(v);
+	return ACTION_RETIRE;
 }
 
 /* What it reads is loaded: exit_dispatch() has seen to it. */
-static inline void vmcs_forward_rip(struct vcpu *v)
+static inline enum exit_action vmcs_forward_rip(struct vcpu *v)
 {
 	/* SDM, "Information for VM Exits Due to Instruction Execution": for an EPT violation the length is undefined. */
 	uint64_t length = __builtin_expect(v->retire_len, 0) ? v->retire_len : v->vmcs[VMCS_EXIT_INSTRUCTION_LEN];
@@ -43,7 +44,8 @@ static inline void vmcs_forward_rip(struct vcpu *v)
 	vmcs_write_loaded(v, VMCS_GUEST_RIP, rip);
 	if (__builtin_expect(crossed | (v->vmcs[VMCS_GUEST_INTERRUPTIBILITY] & (BLOCKING_STI | BLOCKING_MOV_SS)) |
 			     (v->vmcs[VMCS_GUEST_RFLAGS] & RFLAGS_TF), 0))
-		finish_unusual(v, crossed);
+		return finish_unusual(v, crossed);
+	return ACTION_RETIRE;
 }
 
 /* ---- The handler ---- */
@@ -86,20 +88,11 @@ static enum exit_action handle_unusual(struct vcpu *v, struct vm *vm, struct wor
 /*
  * The short way: nothing was being delivered, nobody is asked first, the reason has a row. All conditions are
  * tested on what is loaded, without a call, so that the way to the handler is a straight line; anything else
- * is unusual.
+ * is unusual. If the exit reason is loaded, so is all else that every exit needs: they are read together.
  */
-#define SLOT_BIT(slot)	(UINT64_C(1) << (slot) % 64)
-#define USUAL_1		(SLOT_BIT(VMCS_EXIT_REASON) | SLOT_BIT(VMCS_EXIT_INSTRUCTION_LEN) |	\
-			 SLOT_BIT(VMCS_IDT_VECTORING_INFO) | SLOT_BIT(VMCS_GUEST_INTERRUPTIBILITY))
-#define USUAL_2		(SLOT_BIT(VMCS_GUEST_RIP) | SLOT_BIT(VMCS_GUEST_RFLAGS))
-_Static_assert(VMCS_EXIT_REASON / 64 == 1 && VMCS_EXIT_INSTRUCTION_LEN / 64 == 1 &&
-	       VMCS_IDT_VECTORING_INFO / 64 == 1 && VMCS_GUEST_INTERRUPTIBILITY / 64 == 1 &&
-	       VMCS_GUEST_RIP / 64 == 2 && VMCS_GUEST_RFLAGS / 64 == 2, "words of v->loaded");
-
 static inline bool is_usual(const struct vcpu *v, const struct vm *vm)
 {
-	return (v->loaded[1] & USUAL_1) == USUAL_1 && (v->loaded[2] & USUAL_2) == USUAL_2 &&
-	       v->vmcs[VMCS_EXIT_REASON] < HANDLERS &&
+	return slot_test(v->loaded, VMCS_EXIT_REASON) && v->vmcs[VMCS_EXIT_REASON] < HANDLERS &&
 	       !(v->vmcs[VMCS_GUEST_INTERRUPTIBILITY] & BLOCKING_SMI) &&
 	       !(v->vmcs[VMCS_IDT_VECTORING_INFO] & INTR_INFO_VALID) && vm->chain[0] == CONTROLLER_NONE;
 }
@@ -110,9 +103,7 @@ enum exit_action dispatch_unusual(struct vcpu *v, struct vm *vm, struct world *w
 {
 	enum exit_action action = handle_unusual(v, vm, w);
 
-	if (action == ACTION_RETIRE)
-		vmcs_forward_rip(v);
-	return action;
+	return action == ACTION_RETIRE ? vmcs_forward_rip(v) : action;
 }
 
 enum exit_action exit_dispatch(struct vcpu *v, struct vm *vm, struct world *w)
@@ -124,6 +115,5 @@ enum exit_action exit_dispatch(struct vcpu *v, struct vm *vm, struct world *w)
 	action = handlers[v->vmcs[VMCS_EXIT_REASON]](v, vm, w);
 	if (__builtin_expect(action != ACTION_RETIRE, 0))
 		return action;
-	vmcs_forward_rip(v);
-	return ACTION_RETIRE;
+	return vmcs_forward_rip(v);
 }

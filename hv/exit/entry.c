@@ -205,7 +205,18 @@ static inline enum entry_result enter_running(struct vcpu *v, struct vm *vm, str
 	return enter(v, vm, w, deadline);
 }
 
-/* Something is due, posted, or the vCPU sleeps. */
+/*
+ * No timer runs in this VM, nobody else can run, and the last entry was like that, too: then both fields that
+ * an entry step sets hold what they must.
+ */
+static inline bool goes_on_as_before(const struct vcpu *v, const struct vm *vm, const struct vm_cpu *cpu)
+{
+	return vm->timer_next == TIME_NONE && v->deadline == TIME_NONE && v->entry == ENTRY_ENTER &&
+	       vm->config.cpu_count == 1 && !vm->config.hide_tracing_time &&
+	       slot_test(v->loaded, VMCS_TSC_OFFSET) && v->vmcs[VMCS_TSC_OFFSET] == cpu->tsc_offset;
+}
+
+/* Something may be due, posted, or the vCPU sleeps. */
 static __attribute__((noinline))
 enum entry_result prepare_slow(struct vcpu *v, struct vm *vm, struct world *w)
 {
@@ -222,33 +233,14 @@ enum entry_result prepare_slow(struct vcpu *v, struct vm *vm, struct world *w)
 	return enter_running(v, vm, w);
 }
 
-/*
- * Nothing is due before the timer's bound, nobody else can run, and the last entry was such a one, too: then
- * both fields that an entry step sets hold what they must.
- */
-static inline bool goes_on_as_before(const struct vcpu *v, const struct vm *vm, const struct vm_cpu *cpu)
-{
-	return v->deadline == TIME_NONE && v->entry == ENTRY_ENTER && vm->timer_next == TIME_NONE &&
-	       vm->config.cpu_count == 1 && !vm->config.hide_tracing_time &&
-	       slot_test(v->loaded, VMCS_TSC_OFFSET) && v->vmcs[VMCS_TSC_OFFSET] == cpu->tsc_offset;
-}
-
-static __attribute__((noinline))
-enum entry_result prepare_running(struct vcpu *v, struct vm *vm, struct world *w)
-{
-	return enter_running(v, vm, w);
-}
-
 enum entry_result vcpu_prepare_entry(struct vcpu *v, struct vm *vm, struct world *w)
 {
 	const struct vm_cpu *cpu = &vm->cpu[v->index];
 
 	_Static_assert(CPU_RUNNING == 0, "activity and attention are tested as one");
-	if (__builtin_expect((cpu->activity | cpu->attention) != 0, 0) ||
-	    __builtin_expect(v->tsc >= vm->timer_next, 0) || __builtin_expect(v->tsc >= vm->uart.poll_at, 0))
+	if (__builtin_expect(!goes_on_as_before(v, vm, cpu) || (cpu->activity | cpu->attention) ||
+			     v->tsc >= vm->uart.poll_at, 0))
 		return prepare_slow(v, vm, w);
-	if (__builtin_expect(!goes_on_as_before(v, vm, cpu), 0))
-		return prepare_running(v, vm, w);
 	v->wake_at = TIME_NONE;
 	return ENTRY_ENTER;
 }

@@ -17,18 +17,21 @@ static inline uint64_t mix(uint64_t h, uint64_t word)
 	return h ^ h >> 32;
 }
 
-/* The last bytes of a row that don't fill a word. */
+/* The last bytes of a row that don't fill a word: size is 1 to 7. */
 static inline uint64_t tail(const uint8_t *at, unsigned size)
 {
+	uint64_t word = 0;
 	uint32_t four;
+	unsigned done = 0;
 
-	if (size == 1)
-		return *at;
-	if (size == 4) {
+	if (size & 4) {
 		__builtin_memcpy(&four, at, 4);
-		return four;
+		word = four;
+		done = 4;
 	}
-	return get_le(at, size);
+	for (; done < size; done++)
+		word |= (uint64_t)at[done] << 8 * done;
+	return word;
 }
 
 static inline uint64_t mix_row(uint64_t h, const uint8_t *at, unsigned bytes)
@@ -48,9 +51,10 @@ static unsigned row_device(unsigned device)
 	return device < VM_MAX_CPUS ? VM_DEVICE_CPU0 : device;
 }
 
-static const uint8_t *row_at(const struct vm *vm, const struct vm_field *f, unsigned device)
+/* What the rows' offsets count from. */
+static const uint8_t *row_base(const struct vm *vm, unsigned device)
 {
-	return (const uint8_t *)vm + f->offset + (device < VM_MAX_CPUS ? device * sizeof(struct vm_cpu) : 0);
+	return (const uint8_t *)vm + (device < VM_MAX_CPUS ? device * sizeof(struct vm_cpu) : 0);
 }
 
 struct vm_rows vm_rows_of(unsigned device)
@@ -69,11 +73,19 @@ struct vm_rows vm_rows_of(unsigned device)
 
 uint8_t vm_check(const struct vm *vm, unsigned device, struct vm_rows rows)
 {
+	const struct vm_field *f = &vm_fields[rows.first], *end = &vm_fields[rows.end];
+	const uint8_t *base = row_base(vm, device);
+	unsigned rows_of = row_device(device);
 	uint64_t h = K;
 
-	for (const struct vm_field *f = &vm_fields[rows.first]; f < &vm_fields[rows.end]; f++)
-		if (f->device == row_device(device))
-			h = mix_row(h, row_at(vm, f, device), f->size * f->count);
+	for (; f < end; f++) {
+		unsigned bytes = f->size * f->count;
+
+		if (f->device != rows_of)
+			continue;
+		/* Of a device's registers most are one byte. */
+		h = bytes == 1 ? mix(h, base[f->offset]) : mix_row(h, base + f->offset, bytes);
+	}
 	return (uint8_t)(h >> 56);
 }
 
@@ -88,7 +100,7 @@ bool session_vm_check(const struct session *s, const struct vm *vm, unsigned dev
 			continue;
 		if (f->local < 0 || vm_fields[f->local].count < f->count)
 			return false;
-		h = mix_row(h, row_at(vm, &vm_fields[f->local], device), f->size * f->count);
+		h = mix_row(h, row_base(vm, device) + vm_fields[f->local].offset, f->size * f->count);
 	}
 	*check = (uint8_t)(h >> 56);
 	return true;

@@ -70,6 +70,34 @@ static void forget_echoes(struct encoder *e)
 	}
 }
 
+static void see_device(struct encoder *e, const struct vm *vm, unsigned device)
+{
+	struct device_seen *s = &e->seen[device];
+
+	memcpy(s->word, (const uint8_t *)vm + s->offset, s->words * 8);
+	s->check = vm_check(vm, device, s->rows);
+}
+
+static void see_devices(struct encoder *e, const struct vm *vm)
+{
+	_Static_assert(sizeof(struct vm_cpu) % 8 == 0 && sizeof(struct uart) % 8 == 0 &&
+		       offsetof(struct vm, stop) % 8 == 0 && offsetof(struct vm, touched) % 8 == 0 &&
+		       sizeof(struct uart) < sizeof(struct vm_cpu), "devices are words, and fit");
+	for (unsigned device = 0; device < VM_DEVICE_COUNT; device++) {
+		struct device_seen *s = &e->seen[device];
+
+		s->offset = offsetof(struct vm, cpu) + device * sizeof(struct vm_cpu);
+		s->words = DEVICE_WORDS;
+		s->rows = vm_rows_of(device);
+	}
+	e->seen[VM_DEVICE_UART].offset = offsetof(struct vm, uart);
+	e->seen[VM_DEVICE_UART].words = sizeof(struct uart) / 8;
+	e->seen[VM_DEVICE_VM].offset = offsetof(struct vm, stop);
+	e->seen[VM_DEVICE_VM].words = (offsetof(struct vm, touched) - offsetof(struct vm, stop)) / 8;
+	for (unsigned device = 0; device < VM_DEVICE_COUNT; device++)
+		see_device(e, vm, device);
+}
+
 static void begin_header(struct encoder *e)
 {
 	memset(&e->header, 0, sizeof(e->header));
@@ -88,8 +116,8 @@ void encoder_open(struct encoder *e, uint8_t *raw, uint32_t cap, const struct vc
 	e->last_tsc = 0;
 	e->time_count = 0;
 	e->full_at = FRAME_RAW_BOUND;
-	for (unsigned device = 0; device < VM_DEVICE_COUNT && e->next_frame == 0; device++)
-		e->rows[device] = vm_rows_of(device);
+	if (e->next_frame == 0)
+		see_devices(e, vm);
 	e->timer_cap = vm_preemption_timer(&vm->config, TIME_NONE, 0);
 	for (unsigned i = 0; i < vm->config.cpu_count; i++)
 		e->p = put_base(e->p, &cpus[i], e->supported, e->entry_tsc[i]);
@@ -290,6 +318,20 @@ static inline struct item *add_registers(struct item *to, const struct vcpu *v)
 	return to;
 }
 
+static uint8_t device_check(struct encoder *e, const struct vm *vm, unsigned device)
+{
+	struct device_seen *s = &e->seen[device];
+	const uint64_t *word = (const uint64_t *)((const uint8_t *)vm + s->offset), *end = word + s->words;
+
+	for (const uint64_t *before = s->word; word < end; word++, before++) {
+		if (*word != *before) {
+			see_device(e, vm, device);
+			break;
+		}
+	}
+	return s->check;
+}
+
 /* The check bytes of what the step touched: once a step. */
 static __attribute__((noinline)) void make_checks(struct encoder *e, const struct vm *vm)
 {
@@ -299,7 +341,7 @@ static __attribute__((noinline)) void make_checks(struct encoder *e, const struc
 	for (uint64_t set = vm->touched; set; set &= set - 1, n++) {
 		unsigned device = (unsigned)__builtin_ctzll(set);
 
-		e->checks[n] = vm_check(vm, device, e->rows[device]);
+		e->checks[n] = device_check(e, vm, device);
 		if (n < 8)
 			e->first_checks |= (uint64_t)e->checks[n] << 8 * n;
 	}

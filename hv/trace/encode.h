@@ -39,6 +39,15 @@ struct vm_rows vm_rows_of(unsigned device);
 /* The check byte of one device of `vm` over this build's own table. */
 uint8_t vm_check(const struct vm *vm, unsigned device, struct vm_rows rows);
 
+/* A device as its check byte was last made: while it is the same, so is the byte. */
+#define DEVICE_WORDS	(sizeof(struct vm_cpu) / 8)
+struct device_seen {
+	uint32_t offset, words;		/* where in struct vm it is */
+	struct vm_rows rows;
+	uint8_t check;
+	uint64_t word[DEVICE_WORDS];
+};
+
 struct item {				/* a changed slot or register, before it is bytes */
 	uint64_t code, delta;
 };
@@ -112,7 +121,7 @@ struct encoder {
 	/* over steps */
 	uint64_t entry_tsc[VM_MAX_CPUS];/* time of each vCPU's last entry step */
 	uint64_t times[TIMES_MAX];	/* the frame's column of times, see FORMAT.md */
-	struct vm_rows rows[VM_DEVICE_COUNT];
+	struct device_seen seen[VM_DEVICE_COUNT];
 	struct snapshot_echo snapshots[MEMO_ENTRIES];
 	struct effects_echo effects_echoes[MEMO_ENTRIES];
 };

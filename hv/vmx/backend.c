@@ -10,11 +10,16 @@
 
 void backend_init(struct vmx *x)
 {
+	bool full = x->tracer.level == TRACE_FULL;
+
 	for (unsigned i = 0; i < VMCS_WORDS; i++)
-		x->loaded_at_exit[i] = x->known[i];
+		x->loaded_at_exit[i] = full ? ~UINT64_C(0) : x->known[i];
 #define X(name) slot_set(x->loaded_at_exit, VMCS_##name);
 	BACKEND_EAGER(X)
 #undef X
+	/* What the reset wrote was loaded, too. */
+	for (unsigned i = 0; i < x->vm.config.cpu_count; i++)
+		x->cpu[i].exit_due |= DUE_FORGET;
 }
 
 /*
@@ -125,8 +130,17 @@ static void check_known(struct vmx_cpu *c)
 	}
 }
 
+static void forget(struct vmx_cpu *c)
+{
+	for (unsigned i = 0; i < VMCS_WORDS; i++)
+		c->v->loaded[i] = c->vmx->loaded_at_exit[i];
+	c->exit_due &= ~DUE_FORGET;
+}
+
 void backend_due(struct vmx_cpu *c)
 {
+	if (c->exit_due & DUE_FORGET)
+		forget(c);
 	/*
 	 * SDM "VM-Entry Failures During or After Loading Guest State": such an exit leaves the launch state
 	 * alone.
@@ -150,7 +164,6 @@ static void load_touched(struct vmx_cpu *c)
 {
 	struct encoder *e = &c->vmx->tracer.encoder;
 
-	backend_forget(c);
 #define X(name)									\
 	do {									\
 		uint64_t value = backend_vmread(c, VMCS_##name, ENCODING_##name);		\
@@ -173,6 +186,7 @@ uint64_t vcpu_load(struct vcpu *v, enum vmcs_slot slot)
 
 	region_make_current(c);
 	value = region_read(c, slot);
+	c->exit_due |= DUE_FORGET;
 	if (c->vmx->tracer.level != TRACE_OFF)
 		encoder_item(&c->vmx->tracer.encoder, slot, v->vmcs[slot], value);
 	return value;

@@ -51,16 +51,9 @@ static inline uint64_t backend_vmread(const struct vmx_cpu *c, enum vmcs_slot sl
 /* What exit_due asks for; cold. */
 void backend_due(struct vmx_cpu *c);
 
-static inline HOT void backend_forget(struct vmx_cpu *c)
-{
-	for (unsigned i = 0; i < VMCS_WORDS; i++)
-		c->v->loaded[i] = c->vmx->loaded_at_exit[i];
-}
-
 /* After an exit that nobody records: what every handler reads; the rest by vcpu_load(). */
 static inline HOT void backend_load_untraced(struct vmx_cpu *c, struct vcpu *v)
 {
-	backend_forget(c);
 #define X(name) v->vmcs[VMCS_##name] = backend_vmread(c, VMCS_##name, ENCODING_##name);
 	BACKEND_EAGER(X)
 #undef X
@@ -75,7 +68,7 @@ static inline HOT void backend_load_untraced(struct vmx_cpu *c, struct vcpu *v)
 void backend_load_full(struct vmx_cpu *c, struct item *p);
 void backend_load_touched(struct vmx_cpu *c, struct item *p);
 
-/* Finds the slots that are loaded after each exit below level full. */
+/* Finds the slots that are loaded after each exit; the level of tracing is known. */
 void backend_init(struct vmx *x);
 
 /* ---- Flush ---- */

@@ -32,6 +32,7 @@ enum region_state { REGION_CLEAR, REGION_ACTIVE, REGION_CURRENT };
 
 #define DUE_LAUNCHED	(1u << 0)	/* it is the first exit of all */
 #define DUE_WHOLE	(1u << 1)	/* it is the first one in its frame: read and compare all fields */
+#define DUE_FORGET	(1u << 2)	/* slots were loaded on request since the last one */
 
 struct vmx_cpu {
 	struct vmx *vmx;
@@ -71,7 +72,7 @@ struct vmx {
 
 	uint64_t supported[VMCS_WORDS];	/* fields that this processor has */
 	uint64_t known[VMCS_WORDS];	/* slots that no exit changes, and those that aren't supported */
-	uint64_t loaded_at_exit[VMCS_WORDS]; /* below level full: these, and what exits read at once */
+	uint64_t loaded_at_exit[VMCS_WORDS]; /* known, and what exits read at once, or at level full all */
 	uint8_t *guest_memory;		/* GPA 0 */
 	struct capability capability;
 	struct exit_history history;
