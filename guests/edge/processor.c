@@ -9,6 +9,9 @@
 #define MSR_FEATURE_CONTROL  0x3a
 #define MSR_BIOS_UPDT_TRIG   0x79
 #define MSR_MTRRCAP          0xfe
+#define MSR_SYSENTER_CS      0x174
+#define MSR_SYSENTER_ESP     0x175
+#define MSR_SYSENTER_EIP     0x176
 #define MSR_MISC_ENABLE      0x1a0
 #define MSR_DEBUGCTL         0x1d9
 #define MSR_MTRR_PHYSBASE0   0x200
@@ -98,6 +101,18 @@ static void test_mtrrs(void)
 	refuses("IA32_MTRR_DEF_TYPE, bit 9", MSR_MTRR_DEF_TYPE, 0x206);
 }
 
+/* What the VMCS holds of the guest's MSRs */
+static void test_vmcs_msrs(void)
+{
+	keeps("IA32_SYSENTER_CS", MSR_SYSENTER_CS, 0x1234);
+	keeps("IA32_SYSENTER_ESP", MSR_SYSENTER_ESP, 0xffff800000001000);
+	keeps("IA32_SYSENTER_EIP", MSR_SYSENTER_EIP, 0x00007ffffffff000);
+	refuses("IA32_SYSENTER_ESP, not canonical", MSR_SYSENTER_ESP, NON_CANONICAL);
+	refuses("IA32_SYSENTER_EIP, not canonical", MSR_SYSENTER_EIP, 0x0000800000000000);
+	keeps("IA32_PAT", MSR_IA32_PAT, 0x0007010600070406);
+	refuses("IA32_PAT, type 3", MSR_IA32_PAT, 0x0307040600070406);
+}
+
 static void test_apic_base(void)
 {
 	uint64_t base = read_msr(MSR_IA32_APIC_BASE), moved = base + 0x10000;
@@ -150,6 +165,7 @@ void test_msrs(void)
 	test_trap("IA32_EFER without LMA", try_wrmsr(MSR_IA32_EFER, efer & ~EFER_LMA), NO_TRAP, 0);
 	test_equal("IA32_EFER.LMA is what it is", read_msr(MSR_IA32_EFER), efer);
 	test_mtrrs();
+	test_vmcs_msrs();
 	test_apic_base();
 	test_time_stamp();
 }
