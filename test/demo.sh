@@ -34,7 +34,7 @@ run "$build/vexit" replay "$out/print.vxt"
 
 say "Break one handler on purpose (one line of source), and replay again"
 run cat test/bugs/demo-cpuid-feature.patch
-run test/broken.sh test/bugs/demo-cpuid-feature.patch "$out/broken"
+run test/broken.sh test/bugs/demo-cpuid-feature.patch "$out/broken" "$build"
 status=0
 run "$out/broken/build/vexit" replay "$out/print.vxt" || status=$?
 if [ $status != 1 ]; then
