@@ -67,7 +67,7 @@ static enum exit_action emulate(struct access *a)
 
 enum exit_action exit_ept_violation(struct vcpu *v, struct vm *vm, struct world *w)
 {
-	struct access a = { .v = v, .vm = vm, .w = w };
+	struct access a;
 	uint64_t qualification = vmcs_read(v, VMCS_EXIT_QUALIFICATION);
 	bool delivering = vmcs_read(v, VMCS_IDT_VECTORING_INFO) & INTR_INFO_VALID;
 
@@ -79,6 +79,7 @@ enum exit_action exit_ept_violation(struct vcpu *v, struct vm *vm, struct world 
 	/* Nothing reads as FF FF, which is no instruction; and no device holds code. */
 	if (qualification & QUAL_FETCH)
 		return vcpu_inject(v, vm, VECTOR_UD, 0);
+	access_begin(&a, v, vm, w);
 	know_translation(&a, qualification);
 	return emulate(&a);
 }

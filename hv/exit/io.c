@@ -106,7 +106,7 @@ static bool string_out(struct access *a, const struct io *io, struct string_io *
 
 static enum exit_action exit_string(struct vcpu *v, struct vm *vm, struct world *w, const struct io *io)
 {
-	struct access a = { .v = v, .vm = vm, .w = w };
+	struct access a;
 	struct string_io s = decode_string(v, io);
 	uint64_t offset = gpr_read(v, s.index) & s.mask, left = 0, linear;
 
@@ -115,6 +115,7 @@ static enum exit_action exit_string(struct vcpu *v, struct vm *vm, struct world 
 		if (left == 0)
 			return ACTION_RETIRE;
 	}
+	access_begin(&a, v, vm, w);
 	s.count = 1;
 	if (!linear_address(&a, s.segment, offset, io->size, s.access, &linear))
 		return vcpu_inject_fault(v, vm, &a.fault);

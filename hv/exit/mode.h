@@ -55,8 +55,11 @@ static inline unsigned vcpu_cpl(struct vcpu *v)
 /* SDM, "Canonical Addressing" */
 static inline bool is_canonical(struct vcpu *v, uint64_t linear)
 {
-	unsigned unused = vcpu_cr4(v) & CR4_LA57 ? 64 - 57 : 64 - 48;
+	unsigned unused;
 
+	if (__builtin_expect(linear >> 47 == 0, 1))
+		return true;
+	unused = vcpu_cr4(v) & CR4_LA57 ? 64 - 57 : 64 - 48;
 	return (uint64_t)((int64_t)(linear << unused) >> unused) == linear;
 }
 

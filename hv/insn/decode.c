@@ -135,7 +135,7 @@ static uint8_t decode_prefixes(struct cursor *c, struct insn *insn)
 			insn->rex = byte;	/* counts only right before the opcode */
 			continue;
 		}
-		if (!is_legacy_prefix(byte, insn, &operand_other, &address_other))
+		if (one_byte[byte] != 'P' || !is_legacy_prefix(byte, insn, &operand_other, &address_other))
 			break;
 		insn->rex = 0;
 	}

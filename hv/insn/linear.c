@@ -70,15 +70,15 @@ bool linear_address(struct access *a, enum segment seg, uint64_t offset, uint32_
 
 void linear_know(struct access *a, uint64_t linear, uint64_t gpa, uint32_t access)
 {
-	a->known[a->next_known++ % TRANSLATIONS] = (struct translation){ true, linear, gpa, access };
+	a->known[a->known_count++ % TRANSLATIONS] = (struct translation){ linear, gpa, access };
 }
 
 static bool translate(struct access *a, uint64_t linear, uint32_t access, uint64_t *gpa)
 {
-	for (unsigned i = 0; i < TRANSLATIONS; i++) {
+	for (unsigned i = 0; i < a->known_count && i < TRANSLATIONS; i++) {
 		const struct translation *t = &a->known[i];
 
-		if (t->valid && (linear ^ t->linear) < PAGE &&
+		if ((linear ^ t->linear) < PAGE &&
 		    (access | (t->access & ACCESS_WRITE)) == t->access) {
 			*gpa = (t->gpa & ~(uint64_t)(PAGE - 1)) | (linear & (PAGE - 1));
 			return true;

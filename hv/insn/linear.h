@@ -9,7 +9,6 @@
 
 /* A page that was translated in this step: as in a TLB, it spares further walks. */
 struct translation {
-	bool valid;
 	uint64_t linear, gpa;	/* of the page, or any address in it */
 	uint32_t access;	/* what it is known to permit */
 };
@@ -22,9 +21,19 @@ struct access {
 	struct vm *vm;
 	struct world *w;
 	struct fault fault;	/* when a function gave false */
+	unsigned known_count;	/* of them the last TRANSLATIONS are kept */
 	struct translation known[TRANSLATIONS];
-	unsigned next_known;
 };
+
+/* Nothing is translated yet: what `known` holds doesn't count, and needs no clearing. */
+static inline void access_begin(struct access *a, struct vcpu *v, struct vm *vm, struct world *w)
+{
+	a->v = v;
+	a->vm = vm;
+	a->w = w;
+	a->fault = (struct fault){ 0 };
+	a->known_count = 0;
+}
 
 /* `linear` translates to `gpa` for `access`: an EPT violation says so, or a walk. */
 void linear_know(struct access *a, uint64_t linear, uint64_t gpa, uint32_t access);

@@ -91,6 +91,19 @@ static bool entry_set(const struct vm *vm, struct world *w, const struct paging 
 	return w->ops->mem_cmpxchg(w, s->gpa, p->entry_size, s->entry, s->entry | bits) == s->entry;
 }
 
+/* Of `count` entries that a walk used, the last one maps the page. -1: a table changed under us. */
+static int entries_set(const struct vm *vm, struct world *w, const struct paging *p, struct step *steps,
+			unsigned count, uint32_t access)
+{
+	for (unsigned i = 0; i < count; i++) {
+		bool last = i == count - 1;
+
+		if (!entry_set(vm, w, p, &steps[i], PTE_A | (last && (access & ACCESS_WRITE) ? PTE_D : 0)))
+			return -1;
+	}
+	return 0;
+}
+
 static bool page_fault(struct fault *fault, uint64_t linear, uint32_t access, uint32_t bits,
 		       const struct paging *p)
 {
@@ -164,7 +177,7 @@ static int walk_once(struct vcpu *v, const struct vm *vm, struct world *w, const
 {
 	struct step steps[LEVELS_MAX];
 	unsigned count = 0, level;
-	uint64_t table = p->root, rights = PTE_W | PTE_U, entry = 0, shift = 0;
+	uint64_t table = p->root, rights = PTE_W | PTE_U, all = PTE_A, entry = 0, shift = 0;
 
 	if (p->pae) {
 		/* SDM, "PAE Paging": the PDPTEs are registers, and under EPT VMCS fields. */
@@ -184,6 +197,7 @@ static int walk_once(struct vcpu *v, const struct vm *vm, struct world *w, const
 		if (entry & reserved_bits(p, level, entry))
 			return page_fault(fault, linear, access, PF_PRESENT | PF_RESERVED, p);
 		rights = (rights & (entry | PTE_XD)) | (entry & PTE_XD);
+		all &= entry;
 		if (level == 1 || ((entry & PTE_PS) && p->large))
 			break;
 		table = entry & p->address_mask;
@@ -192,10 +206,9 @@ static int walk_once(struct vcpu *v, const struct vm *vm, struct world *w, const
 		rights &= ~PTE_XD;
 	if (!permitted(v, p, rights, access))
 		return page_fault(fault, linear, access, PF_PRESENT, p);
-	for (unsigned i = 0; i < count; i++) {
-		bool last = i == count - 1;
-
-		if (!entry_set(vm, w, p, &steps[i], PTE_A | (last && (access & ACCESS_WRITE) ? PTE_D : 0)))
+	/* Mostly a walk before this one has set them all. */
+	if (!all || ((access & ACCESS_WRITE) && !(entry & PTE_D))) {
+		if (entries_set(vm, w, p, steps, count, access) < 0)
 			return -1;
 	}
 	*gpa = page_base(p, level, entry) | (linear & ((UINT64_C(1) << shift) - 1));

@@ -165,6 +165,23 @@ static void overflow(struct encoder *e)
 	e->full_at = 0;
 }
 
+/* Up to 8 bytes, the first one lowest. */
+static inline uint64_t value_of(const void *bytes, uint32_t size)
+{
+	uint64_t eight;
+	uint32_t four;
+
+	if (size == 8) {
+		__builtin_memcpy(&eight, bytes, 8);
+		return eight;
+	}
+	if (size == 4) {
+		__builtin_memcpy(&four, bytes, 4);
+		return four;
+	}
+	return get_le(bytes, size);
+}
+
 void encoder_crossing(struct encoder *e, enum crossing_kind kind, uint64_t addr, uint32_t size, uint64_t value,
 		      const void *bytes)
 {
@@ -178,7 +195,7 @@ void encoder_crossing(struct encoder *e, enum crossing_kind kind, uint64_t addr,
 	p = put_varint(p, addr);
 	p = put_varint(p, size);
 	if (size <= 8) {
-		p = put_varint(p, bytes ? get_le(bytes, size) : value);
+		p = put_varint(p, bytes ? value_of(bytes, size) : value);
 	} else {
 		memcpy(p, bytes, size);
 		p += size;
@@ -198,20 +215,19 @@ static void remember(struct encoder *e, uint64_t gpa, uint32_t len)
 }
 
 /* How many of `len` bytes from `gpa` are all known or all unknown; *known says which. */
-static uint32_t known_run(const struct encoder *e, uint64_t gpa, uint32_t len, bool *known)
+static inline uint32_t known_run(const struct encoder *e, uint64_t gpa, uint32_t len, bool *known)
 {
 	*known = false;
 	for (uint32_t i = 0; i < e->known_count; i++) {
-		uint64_t start = e->known[i].gpa, end = start + e->known[i].len;
+		uint64_t start = e->known[i].gpa, behind = gpa - start;
 
-		if (gpa >= start && gpa < end) {
+		if (behind < e->known[i].len) {
 			*known = true;
-			return end - gpa < len ? (uint32_t)(end - gpa) : len;
+			return e->known[i].len - behind < len ? (uint32_t)(e->known[i].len - behind) : len;
 		}
+		if (start - gpa < len)
+			len = (uint32_t)(start - gpa);
 	}
-	for (uint32_t i = 0; i < e->known_count; i++)
-		if (e->known[i].gpa > gpa && e->known[i].gpa - gpa < len)
-			len = (uint32_t)(e->known[i].gpa - gpa);
 	return len;
 }
 

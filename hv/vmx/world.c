@@ -38,11 +38,20 @@ static uint8_t *memory_at(struct vmx *x, uint64_t gpa, uint32_t len)
 	return x->guest_memory + gpa;
 }
 
+/* Most are entries of page tables, and worth no call. */
+static inline void copy(void *to, const void *from, uint32_t len)
+{
+	if (len == 8)
+		__builtin_memcpy(to, from, 8);
+	else
+		memcpy(to, from, len);
+}
+
 static void world_mem_read(struct world *w, uint64_t gpa, void *to, uint32_t len)
 {
 	struct vmx *x = vmx_of(w);
 
-	memcpy(to, memory_at(x, gpa, len), len);
+	copy(to, memory_at(x, gpa, len), len);
 	if (traced(x))
 		encoder_mem_read(&x->tracer.encoder, gpa, to, len);
 }
