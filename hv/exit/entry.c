@@ -207,13 +207,14 @@ static inline enum entry_result enter_running(struct vcpu *v, struct vm *vm, str
 
 /*
  * No timer runs in this VM, nobody else can run, and the last entry was like that, too: then both fields that
- * an entry step sets hold what they must.
+ * an entry step sets hold what they must. Both are always loaded (vmcs.def: KEPT).
  */
 static inline bool goes_on_as_before(const struct vcpu *v, const struct vm *vm, const struct vm_cpu *cpu)
 {
-	return vm->timer_next == TIME_NONE && v->deadline == TIME_NONE && v->entry == ENTRY_ENTER &&
-	       vm->config.cpu_count == 1 && !vm->config.hide_tracing_time &&
-	       slot_test(v->loaded, VMCS_TSC_OFFSET) && v->vmcs[VMCS_TSC_OFFSET] == cpu->tsc_offset;
+	_Static_assert(CPU_RUNNING == 0 && ENTRY_ENTER == 0, "what is usual is 0");
+	return vm->timer_next == TIME_NONE && v->deadline == TIME_NONE && vm->config.cpu_count == 1 &&
+	       !(cpu->activity | cpu->attention | v->entry | vm->config.hide_tracing_time) &&
+	       v->vmcs[VMCS_TSC_OFFSET] == cpu->tsc_offset && v->tsc < vm->uart.poll_at;
 }
 
 /* Something may be due, posted, or the vCPU sleeps. */
@@ -237,9 +238,7 @@ enum entry_result vcpu_prepare_entry(struct vcpu *v, struct vm *vm, struct world
 {
 	const struct vm_cpu *cpu = &vm->cpu[v->index];
 
-	_Static_assert(CPU_RUNNING == 0, "activity and attention are tested as one");
-	if (__builtin_expect(!goes_on_as_before(v, vm, cpu) || (cpu->activity | cpu->attention) ||
-			     v->tsc >= vm->uart.poll_at, 0))
+	if (__builtin_expect(!goes_on_as_before(v, vm, cpu), 0))
 		return prepare_slow(v, vm, w);
 	v->wake_at = TIME_NONE;
 	return ENTRY_ENTER;

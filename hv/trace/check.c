@@ -1,9 +1,9 @@
 /*
- * check.c: the check byte of a device. One byte tells a step that left a device as recorded from one that didn't,
- * 255 times in 256; the keyframe compares the fields themselves.
+ * check.c: the check byte of a device. One byte tells a step that left a device as recorded from one that
+ * didn't, 255 times in 256; the keyframe compares the fields themselves.
  *
- * Row by row, in the table's order: the row's bytes, filled up with zeros to whole words of eight, and for each word
- * h = (h ^ word) * K, then h ^= h >> 32; the byte is h's highest. h starts as K.
+ * Row by row, in the table's order: the row's bytes, filled up with zeros to whole words of eight, and for
+ * each word h = (h ^ word) * K, then h ^= h >> 32; the byte is h's highest. h starts as K.
  */
 #include "bytes.h"
 #include "encode.h"
@@ -32,6 +32,25 @@ static inline uint64_t tail(const uint8_t *at, unsigned size)
 	for (; done < size; done++)
 		word |= (uint64_t)at[done] << 8 * done;
 	return word;
+}
+
+/* A row of one: 1, 2, 4 or 8 bytes. */
+static inline uint64_t element(const uint8_t *at, unsigned size)
+{
+	uint64_t eight;
+	uint32_t four;
+
+	if (size == 4) {
+		__builtin_memcpy(&four, at, 4);
+		return four;
+	}
+	if (size == 1)
+		return *at;
+	if (size == 8) {
+		__builtin_memcpy(&eight, at, 8);
+		return eight;
+	}
+	return get_le(at, size);
 }
 
 static inline uint64_t mix_row(uint64_t h, const uint8_t *at, unsigned bytes)
@@ -79,12 +98,13 @@ uint8_t vm_check(const struct vm *vm, unsigned device, struct vm_rows rows)
 	uint64_t h = K;
 
 	for (; f < end; f++) {
-		unsigned bytes = f->size * f->count;
-
 		if (f->device != rows_of)
 			continue;
-		/* Of a device's registers most are one byte. */
-		h = bytes == 1 ? mix(h, base[f->offset]) : mix_row(h, base + f->offset, bytes);
+		/* Most are one register. */
+		if (f->count == 1)
+			h = mix(h, element(base + f->offset, f->size));
+		else
+			h = mix_row(h, base + f->offset, f->size * f->count);
 	}
 	return (uint8_t)(h >> 56);
 }

@@ -1,12 +1,14 @@
 /*
- * encode.c: one step → one record, appended to the open frame. Called by metal in the order that encode.h gives.
+ * encode.c: one step → one record, appended to the open frame. Called by metal in the order that encode.h
+ * gives.
  *
- * Guests run in loops, and the same exit at the same place mostly changes the same things by the same amounts. So what a step
- * changed is first compared, as facts, with the last step under the same key; only if it differs it becomes bytes.
+ * Guests run in loops, and the same exit at the same place mostly changes the same things by the same
+ * amounts. So what a step changed is first compared, as facts, with the last step under the same key; only if
+ * it differs it becomes bytes.
  *
- * A record must cost as many instructions whether its times were predicted or not: its cost is part of the next time, and
- * a prediction that fails would make the next one fail, for ever. Hence the column of times, which becomes bytes when the frame
- * closes.
+ * A record must cost as many instructions whether its times were predicted or not: its cost is part of the
+ * next time, and a prediction that fails would make the next one fail, for ever. Hence the column of times,
+ * which becomes bytes when the frame closes.
  */
 #include "bytes.h"
 #include "encode.h"
@@ -30,8 +32,8 @@ static uint8_t *put_vm(uint8_t *p, const struct vm *vm)
 		if (f->device == VM_DEVICE_CONFIG)
 			continue;
 		for (unsigned n = 0; n < copies * f->count; n++) {
-			const uint8_t *at = (const uint8_t *)vm + f->offset + n / f->count * sizeof(struct vm_cpu) +
-					    n % f->count * f->size;
+			const uint8_t *at = (const uint8_t *)vm + f->offset + n % f->count * f->size +
+					    n / f->count * sizeof(struct vm_cpu);
 
 			p = put_varint(p, get_le(at, f->size));
 		}
@@ -39,7 +41,8 @@ static uint8_t *put_vm(uint8_t *p, const struct vm *vm)
 	return p;
 }
 
-static uint8_t *put_base(uint8_t *p, const struct vcpu *v, const uint64_t supported[VMCS_WORDS], uint64_t entry_tsc)
+static uint8_t *put_base(uint8_t *p, const struct vcpu *v, const uint64_t supported[VMCS_WORDS],
+			 uint64_t entry_tsc)
 {
 	for (unsigned slot = 0; slot < VMCS_SLOTS; slot++)
 		if (slot_test(supported, slot))
@@ -53,7 +56,9 @@ static uint8_t *put_base(uint8_t *p, const struct vcpu *v, const uint64_t suppor
 	return put_varint(p, entry_tsc);
 }
 
-/* When a frame begins nothing is remembered: all of it here, so that no lookup has to ask how old an echo is. */
+/*
+ * When a frame begins nothing is remembered: all of it here, so that no lookup has to ask how old an echo is.
+ */
 static void forget_echoes(struct encoder *e)
 {
 	for (unsigned i = 0; i < MEMO_ENTRIES; i++) {
@@ -299,7 +304,8 @@ struct record encoder_put_snapshot(struct encoder *e, struct snapshot_echo *s, s
 /* ---- effects ---- */
 
 /* A slot that the record predicts: an item only if the prediction failed. */
-static inline struct item *add_predicted(struct item *to, const struct vcpu *v, enum vmcs_slot slot, uint64_t predicted)
+static inline struct item *add_predicted(struct item *to, const struct vcpu *v, enum vmcs_slot slot,
+					 uint64_t predicted)
 {
 	if (__builtin_expect(v->vmcs[slot] != predicted, 0))
 		*to++ = (struct item){ slot, v->vmcs[slot] - predicted };
@@ -377,7 +383,8 @@ static uint8_t *put_checks(const struct encoder *e, uint8_t *p, const struct vm 
 /* What identifies an effects section apart from items, waits, checks and bytes of crossings. */
 static inline uint64_t effects_head(const struct encoder *e, unsigned result)
 {
-	return result | (uint64_t)e->kind << 24 | (uint64_t)e->crossing_count << 8 | (uint64_t)e->cross_size << 32;
+	return result | (uint64_t)e->crossing_count << 8 | (uint64_t)e->kind << 24 |
+	       (uint64_t)e->cross_size << 32;
 }
 
 static inline bool same_crossings(const struct encoder *e, const struct effects_echo *m)
@@ -394,9 +401,12 @@ static inline bool same_checks(struct encoder *e, const struct effects_echo *m, 
 	return m->checks[0] == vm->touched && m->checks[1] == e->first_checks;
 }
 
-/* What a section says, if that is little: registers that a retired instruction changed, or that only time passed. */
-static void note_plain(struct effects_echo *m, const struct encoder *e, const struct vcpu *v, const struct vm *vm,
-		       unsigned result)
+/*
+ * What a section says, if that is little: registers that a retired instruction changed, or that only time
+ * passed.
+ */
+static void note_plain(struct effects_echo *m, const struct encoder *e, const struct vcpu *v,
+		       const struct vm *vm, unsigned result)
 {
 	unsigned n = 0;
 
@@ -450,9 +460,9 @@ uint8_t *put_effects(struct encoder *e, struct effects_echo *m, const struct vcp
 }
 
 /* Puts the section unless it is the one in the echo. */
-static inline struct record end_effects(struct encoder *e, struct effects_echo *m, const struct vcpu *v, struct vm *vm,
-					unsigned result, const uint64_t waits[2], const struct item *end,
-					struct record r)
+static inline struct record end_effects(struct encoder *e, struct effects_echo *m, const struct vcpu *v,
+					struct vm *vm, unsigned result, const uint64_t waits[2],
+					const struct item *end, struct record r)
 {
 	uint64_t count = (uint64_t)(end - e->effects), head = effects_head(e, result);
 	bool checks = same_checks(e, m, vm);	/* makes them, too */
@@ -467,8 +477,8 @@ static inline struct record end_effects(struct encoder *e, struct effects_echo *
 	return r;
 }
 
-static inline struct item *add_other(struct item *end, const struct vcpu *v, uint64_t predicted0, uint64_t predicted1,
-				     uint64_t predicted2)
+static inline struct item *add_other(struct item *end, const struct vcpu *v, uint64_t predicted0,
+				     uint64_t predicted1, uint64_t predicted2)
 {
 	end = add_dirty(end, v, 0, predicted0);
 	end = add_dirty(end, v, 1, predicted1);
@@ -476,8 +486,8 @@ static inline struct item *add_other(struct item *end, const struct vcpu *v, uin
 	return add_registers(end, v);
 }
 
-struct record encoder_exit_effects(struct encoder *e, const struct vcpu *v, struct vm *vm, struct effects_echo *m,
-				   enum exit_action action, struct record r)
+struct record encoder_exit_effects(struct encoder *e, const struct vcpu *v, struct vm *vm,
+				   struct effects_echo *m, enum exit_action action, struct record r)
 {
 	uint64_t rip = slot_before(v, VMCS_GUEST_RIP), blocking = slot_before(v, VMCS_GUEST_INTERRUPTIBILITY);
 	struct item *end = e->effects;
@@ -495,8 +505,8 @@ struct record encoder_exit_effects(struct encoder *e, const struct vcpu *v, stru
 	return insn_len ? put_insn(r, e->insn, insn_len) : r;
 }
 
-struct record encoder_entry_effects(struct encoder *e, const struct vcpu *v, struct vm *vm, struct effects_echo *m,
-				    struct record r)
+struct record encoder_entry_effects(struct encoder *e, const struct vcpu *v, struct vm *vm,
+				    struct effects_echo *m, struct record r)
 {
 	uint64_t timer = slot_before(v, VMCS_PREEMPTION_TIMER_VALUE);
 	const uint64_t waits[2] = { v->wake_at - e->previous_wake_at, v->deadline - e->previous_deadline };

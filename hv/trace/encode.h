@@ -3,8 +3,8 @@
  *
  * Order of calls, for one step:
  *	encoder_begin(e, v, kind)			before anything is loaded; v->tsc is the step's time
- *	encoder_item(e, code, delta)			for each loaded slot and register that isn't what it was
- *	encoder_loaded(e, v)				exits, before the handler; if true, encoder_note_insn() may follow
+ *	encoder_item(e, code, delta)			for each loaded slot and register that has changed
+ *	encoder_loaded(e, v)				exits, before the handler; true: encoder_note_insn() may follow
  *	encoder_crossing / encoder_mem_read …		as the handler runs
  *	encoder_end_exit / encoder_end_entry		appends the record
  * At the end of a step, when encoder_full() (or a second passed, or a stop): encoder_close(), compress, send,
@@ -32,7 +32,7 @@ static inline unsigned memo_index(uint64_t rip, uint64_t salt)
 }
 #define MEMO_SALT_ENTRY 0x1000		/* an exit's salt is its basic reason */
 
-struct vm_rows {			/* where in vm_fields[] a device's rows are: from first up to, without, end */
+struct vm_rows {		/* where in vm_fields[] a device's rows are: from first up to, without, end */
 	uint16_t first, end;
 };
 struct vm_rows vm_rows_of(unsigned device);
@@ -53,8 +53,8 @@ struct item {				/* a changed slot or register, before it is bytes */
 };
 
 /*
- * What was last written under a key, in this frame. The encoder compares facts, not bytes: a step like the one
- * before under its key is never turned into bytes at all.
+ * What was last written under a key, in this frame. The encoder compares facts, not bytes: a step like the
+ * one before under its key is never turned into bytes at all.
  */
 #define ECHO_ITEMS	14
 #define ECHO_REGISTERS	4
@@ -69,8 +69,8 @@ struct effects_echo {			/* 512 bytes */
 	uint64_t notes[3];
 	uint64_t insn_rip, insn_cr3;	/* exits: whose instruction bytes are in the frame */
 	/*
-	 * Most sections say little. Of an exit: that the instruction was retired, and these registers changed,
-	 * in ascending order by these differences. Of an entry step: ECHO_ONLY_TIME.
+	 * Most sections say little. Of an exit: that the instruction was retired, and these registers
+	 * changed, in ascending order by these differences. Of an entry step: ECHO_ONLY_TIME.
 	 */
 	uint32_t plain;			/* set of registers, ECHO_ONLY_TIME, or ECHO_NOTHING: it says more */
 	uint32_t item_count;		/* as in a snapshot's */
@@ -84,14 +84,15 @@ struct effects_echo {			/* 512 bytes */
 };
 #define ECHO_NOTHING	UINT32_MAX
 #define ECHO_ONLY_TIME	(1u << 31)	/* no register */
-_Static_assert(sizeof(struct snapshot_echo) == 256 && sizeof(struct effects_echo) == 512, "an echo is found by a shift");
+_Static_assert(sizeof(struct snapshot_echo) == 256 && sizeof(struct effects_echo) == 512,
+	       "an echo is found by a shift");
 
 struct encoder {
 	uint64_t supported[VMCS_WORDS];	/* the slots this machine has: set once, before the first frame */
 	/* the open frame */
 	uint8_t *raw, *p;		/* its start, and where the next record goes */
 	bool open;
-	bool overflow;			/* a step crossed the bounds of world.h: a bug in the core; metal panics */
+	bool overflow;			/* a step crossed the bounds of world.h: a bug; metal panics */
 	uint32_t last_vcpu;		/* of the record before */
 	uint32_t same_vcpu;		/* the same, or before the first record none */
 	uint32_t full_at;		/* bytes, see encoder_full(); after an overflow 0 */
@@ -101,7 +102,8 @@ struct encoder {
 	struct frame_header header;	/* ranges and sets so far */
 	/* counters over all frames */
 	uint64_t next_step, next_seq, next_frame;
-	uint64_t reasons[CLOSING_REASONS], reasons_before[CLOSING_REASONS]; /* exits; and when the frame began */
+	uint64_t reasons[CLOSING_REASONS];
+	uint64_t reasons_before[CLOSING_REASONS]; /* when the frame began */
 	/* the step in hand */
 	enum step_kind kind;
 	uint64_t key_rip;		/* RIP at the end of the vCPU's last step */
@@ -117,7 +119,7 @@ struct encoder {
 	struct item items[STEP_ITEMS + 1];
 	struct item effects[STEP_ITEMS + 1];
 	uint8_t cross[STEP_CROSSINGS_MAX + STEP_CROSSINGS * 24];
-	struct { uint64_t gpa; uint32_t len; } known[STEP_CROSSINGS]; /* guest memory read or written in this step */
+	struct { uint64_t gpa; uint32_t len; } known[STEP_CROSSINGS]; /* memory read or written */
 	/* over steps */
 	uint64_t entry_tsc[VM_MAX_CPUS];/* time of each vCPU's last entry step */
 	uint64_t times[TIMES_MAX];	/* the frame's column of times, see FORMAT.md */
@@ -126,14 +128,18 @@ struct encoder {
 	struct effects_echo effects_echoes[MEMO_ENTRIES];
 };
 
-/* Where the next loaded change goes; metal's load keeps it in a register and sets e->item_count by it at the end. */
+/*
+ * Where the next loaded change goes; metal's load keeps it in a register and sets e->item_count by it at the
+ * end.
+ */
 static inline struct item *encoder_items(struct encoder *e)
 {
 	return e->items + e->item_count;
 }
 
 /* Start a frame: the keyframe is the cpus' state and `vm` as they stand. `raw` holds FRAME_RAW_CAP bytes. */
-void encoder_open(struct encoder *e, uint8_t *raw, uint32_t cap, const struct vcpu *cpus, const struct vm *vm);
+void encoder_open(struct encoder *e, uint8_t *raw, uint32_t cap, const struct vcpu *cpus,
+		  const struct vm *vm);
 
 static inline void encoder_begin(struct encoder *e, const struct vcpu *v, enum step_kind kind)
 {
@@ -146,14 +152,18 @@ static inline void encoder_begin(struct encoder *e, const struct vcpu *v, enum s
 	e->item_count = 0;	/* what the others count, a step that has any leaves at 0 */
 }
 
-/* v->vmcs[slot] or v->gpr[] went from `before` to `after` outside a handler (the load). Metal calls it only if they differ (level touched: for each slot loaded). */
+/*
+ * v->vmcs[slot] or v->gpr[] went from `before` to `after` outside a handler (the load). Metal calls it only
+ * if they differ (level touched: for each slot loaded).
+ */
 static inline void encoder_item(struct encoder *e, unsigned code, uint64_t before, uint64_t after)
 {
 	e->items[e->item_count++] = (struct item){ code, after - before };
 }
 
 /* A crossing that isn't a guest memory read. size ≤ 8: `bytes` may be NULL and `value` counts. */
-void encoder_crossing(struct encoder *e, enum crossing_kind kind, uint64_t addr, uint32_t size, uint64_t value, const void *bytes);
+void encoder_crossing(struct encoder *e, enum crossing_kind kind, uint64_t addr, uint32_t size, uint64_t value,
+		      const void *bytes);
 /* MEM_READ: records those of the bytes that this step hasn't read or written yet. */
 void encoder_mem_read(struct encoder *e, uint64_t gpa, const void *bytes, uint32_t len);
 /* MEM_WRITE, and remembers that these bytes are known. */
@@ -165,13 +175,14 @@ void encoder_mem_write(struct encoder *e, uint64_t gpa, const void *bytes, uint3
  * bool encoder_loaded(e, v)
  *	Exits: after the load, before the handler. Whether (CR3, RIP) is new in the frame, so that the tracer
  *	should fetch the instruction and tell it by encoder_note_insn().
- * bool encoder_end_exit(e, v, vm, action, tsc_entry, handler_cycles, tracer_cycles)
- * bool encoder_end_entry(e, v, vm)
+ * bool encoder_end_exit(e, v, vm, action, tsc_entry, handler_cycles, tracer_cycles) bool encoder_end_entry(e,
+ * v, vm)
  *	Append the record. Effects are v's dirty slots and registers; check bytes, those of vm->touched, which
  *	is cleared. Notes: tsc_entry is the TSC just before the VM entry that this exit ended; cycles as DESIGN
  *	has them. True: the usual step, and of the VMCS and CR2 it has changed RIP alone (exits) or nothing.
  */
-void encoder_note_insn(struct encoder *e, const uint8_t *bytes, unsigned len);	/* len 0: it can't be fetched */
+/* len 0: it can't be fetched. */
+void encoder_note_insn(struct encoder *e, const uint8_t *bytes, unsigned len);
 
 /* The step in hand is written as it is, without effects. */
 void encoder_end_unfinished(struct encoder *e, struct vcpu *v);

@@ -1,5 +1,6 @@
 /*
- * encode_step.h: the ends of steps that repeat what was there before under their key: one byte each, and times.
+ * encode_step.h: the ends of steps that repeat what was there before under their key: one byte each, and
+ * times.
  *
  * Included by encode.h alone. Inline, because each traced exit comes through here twice; whatever doesn't
  * repeat is left to encode.c. See there why times cost as much predicted as not.
@@ -19,10 +20,10 @@ struct record {
 struct record encoder_other_vcpu(struct encoder *e, const struct vcpu *v, struct record r);
 struct record encoder_put_snapshot(struct encoder *e, struct snapshot_echo *s, struct record r);
 /* Effects that may repeat what is in the echo, or else are put; instruction bytes. Clears vm->touched. */
-struct record encoder_exit_effects(struct encoder *e, const struct vcpu *v, struct vm *vm, struct effects_echo *m,
-				   enum exit_action action, struct record r);
-struct record encoder_entry_effects(struct encoder *e, const struct vcpu *v, struct vm *vm, struct effects_echo *m,
-				    struct record r);
+struct record encoder_exit_effects(struct encoder *e, const struct vcpu *v, struct vm *vm,
+				   struct effects_echo *m, enum exit_action action, struct record r);
+struct record encoder_entry_effects(struct encoder *e, const struct vcpu *v, struct vm *vm,
+				    struct effects_echo *m, struct record r);
 
 /* ---- Echoes ---- */
 
@@ -65,7 +66,9 @@ static inline uint64_t nonzero(uint64_t value)
 	return (value | -value) >> 63;
 }
 
-/* Time of the record from the one before, as a difference to the last one under this key; gives RECORD_TIME. */
+/*
+ * Time of the record from the one before, as a difference to the last one under this key; gives RECORD_TIME.
+ */
 static inline uint64_t encoder_time(struct encoder *e, const struct vcpu *v, uint64_t *memo)
 {
 	uint64_t time = v->tsc - e->last_tsc, difference = time - *memo, differs = nonzero(difference);
@@ -140,10 +143,13 @@ _Static_assert(VMCS_WORDS == 3 && VMCS_GUEST_RIP / 64 == 2, "the words of the di
 static inline bool retired_plainly(const struct encoder *e, const struct vcpu *v, const struct vm *vm,
 				   enum exit_action action)
 {
+	const uint64_t *vmcs = v->vmcs;
+
 	return action == ACTION_RETIRE &&
-	       !(v->dirty[0] | v->dirty[1] | (v->dirty[2] ^ ONLY_RIP) | vm->touched | e->crossing_count | e->insn_len) &&
-	       v->vmcs[VMCS_GUEST_RIP] == v->vmcs_before[VMCS_GUEST_RIP] + v->vmcs[VMCS_EXIT_INSTRUCTION_LEN] &&
-	       !(v->vmcs[VMCS_GUEST_INTERRUPTIBILITY] & (BLOCKING_STI | BLOCKING_MOV_SS));
+	       !(v->dirty[0] | v->dirty[1] | (v->dirty[2] ^ ONLY_RIP) | vm->touched | e->crossing_count |
+		 e->insn_len) &&
+	       vmcs[VMCS_GUEST_RIP] == v->vmcs_before[VMCS_GUEST_RIP] + vmcs[VMCS_EXIT_INSTRUCTION_LEN] &&
+	       !(vmcs[VMCS_GUEST_INTERRUPTIBILITY] & (BLOCKING_STI | BLOCKING_MOV_SS));
 }
 
 static inline __attribute__((always_inline))
@@ -156,13 +162,15 @@ bool encoder_end_exit(struct encoder *e, const struct vcpu *v, struct vm *vm, en
 	bool plain;
 
 	r.head |= encoder_time(e, v, &s->time);
-	if (__builtin_expect(s->item_count != e->item_count || !same_items(e->items, s->items, e->item_count), 0))
+	if (__builtin_expect(s->item_count != e->item_count ||
+			     !same_items(e->items, s->items, e->item_count), 0))
 		r = encoder_put_snapshot(e, s, r);
 	plain = __builtin_expect(retired_plainly(e, v, vm, action) && m->plain == v->gpr_dirty &&
 				 same_registers(m, v), 1);
 	if (!plain)
 		r = encoder_exit_effects(e, v, vm, m, action, r);
-	r.head |= encoder_notes(e, m->notes, handler_cycles, tsc_entry - e->entry_tsc[v->index], tracer_cycles);
+	r.head |= encoder_notes(e, m->notes, handler_cycles, tsc_entry - e->entry_tsc[v->index],
+				tracer_cycles);
 	encoder_end_record(e, r);
 	encoder_count_exit(e, v->vmcs[VMCS_EXIT_REASON] & EXIT_REASON_BASIC);
 	return plain;
@@ -171,8 +179,8 @@ bool encoder_end_exit(struct encoder *e, const struct vcpu *v, struct vm *vm, en
 /* Nothing but time passed, and the timer stands at its cap, as it did: the entry step of most exits. */
 static inline bool encoder_only_time(const struct encoder *e, const struct vcpu *v, const struct vm *vm)
 {
-	uint64_t changes = v->dirty[0] | v->dirty[1] | v->dirty[2] | v->gpr_dirty | vm->touched | e->crossing_count |
-			   e->item_count | v->entry | (v->wake_at ^ e->previous_wake_at) | ~v->deadline |
+	uint64_t changes = v->dirty[0] | v->dirty[1] | v->dirty[2] | v->gpr_dirty | vm->touched |
+			   e->crossing_count | e->item_count | v->entry | (v->wake_at ^ e->previous_wake_at) | ~v->deadline |
 			   ~e->previous_deadline | (v->vmcs[VMCS_PREEMPTION_TIMER_VALUE] ^ e->timer_cap);
 
 	_Static_assert(ENTRY_ENTER == 0 && ~TIME_NONE == 0, "what is plain is 0");

@@ -16,6 +16,9 @@ void backend_init(struct vmx *x)
 		x->loaded_at_exit[i] = full ? ~UINT64_C(0) : x->known[i];
 #define X(name) slot_set(x->loaded_at_exit, VMCS_##name);
 	BACKEND_EAGER(X)
+	if (x->tracer.level != TRACE_OFF) {
+		BACKEND_EAGER_TRACED(X)
+	}
 #undef X
 	/* What the reset wrote was loaded, too. */
 	for (unsigned i = 0; i < x->vm.config.cpu_count; i++)
@@ -171,7 +174,7 @@ static void load_touched(struct vmx_cpu *c)
 		encoder_item(e, VMCS_##name, c->v->vmcs[VMCS_##name], value);	\
 		c->v->vmcs[VMCS_##name] = value;				\
 	} while (0);
-	BACKEND_EAGER(X)
+	BACKEND_EAGER_TRACED(X)
 #undef X
 }
 
@@ -225,18 +228,20 @@ static void flush_set(const struct vmx_cpu *c, uint64_t set, enum vmcs_slot firs
 
 void backend_flush(struct vmx_cpu *c)
 {
-	const struct vcpu *v = c->v;
+	struct vcpu *v = c->v;
 
 	for (unsigned word = 0; word < VMCS_WORDS; word++)
 		flush_set(c, v->dirty[word], word * 64);
 	if (v->gpr_dirty >> GPR_CR2 & 1)
 		x86_cr2_write(v->gpr[GPR_CR2]);
+	vcpu_clean(v);
 }
 
 void backend_flush_later(struct vmx_cpu *c)
 {
 	for (unsigned i = 0; i < VMCS_WORDS; i++)
 		c->pending[i] |= c->v->dirty[i];
+	vcpu_clean(c->v);
 }
 
 void backend_switch(struct vmx_cpu *c)

@@ -29,7 +29,8 @@ enum {
  */
 #define BACKEND_EAGER(X)							\
 	X(EXIT_REASON) X(EXIT_INSTRUCTION_LEN) X(IDT_VECTORING_INFO)		\
-	X(GUEST_INTERRUPTIBILITY) X(GUEST_CR3) X(GUEST_RIP) X(GUEST_RFLAGS)
+	X(GUEST_INTERRUPTIBILITY) X(GUEST_RIP) X(GUEST_RFLAGS)
+#define BACKEND_EAGER_TRACED(X) BACKEND_EAGER(X) X(GUEST_CR3)
 
 /*
  * VMREAD without a look at the flags: setup_probe() read each of these fields, so only a lost VMCS pointer
@@ -73,35 +74,39 @@ void backend_init(struct vmx *x);
 
 /* ---- Flush ---- */
 
-/* Writes what the step in hand changed to the hardware; the VMCS is current. */
+/*
+ * Writes what the step in hand changed to the hardware; the VMCS is current. However a step ends, nothing is
+ * dirty behind it.
+ */
 void backend_flush(struct vmx_cpu *c);
 
-/* The same at the end of an exit's step that changed RIP alone. */
-static inline HOT void backend_flush_rip(struct vmx_cpu *c, const struct vcpu *v)
+/* The same at the end of an exit's step that changed, but for general registers, RIP alone. */
+static inline HOT void backend_flush_rip(struct vmx_cpu *c, struct vcpu *v)
 {
+	_Static_assert(VMCS_GUEST_RIP / 64 == 2, "the one word that is dirty");
 	if (__builtin_expect(!vmx_vmwrite(ENCODING_GUEST_RIP, v->vmcs[VMCS_GUEST_RIP]), 0))
 		region_failed(c, "VMWRITE", VMCS_GUEST_RIP);
+	v->dirty[2] = 0;
+	v->gpr_dirty = 0;
+	v->retire_len = 0;
 }
 
 /* And of any exit's step; mostly it is as above. */
-static inline HOT void backend_flush_exit(struct vmx_cpu *c, const struct vcpu *v)
+static inline HOT void backend_flush_exit(struct vmx_cpu *c, struct vcpu *v)
 {
 	const uint64_t rip = UINT64_C(1) << VMCS_GUEST_RIP % 64;
 
-	_Static_assert(VMCS_WORDS == 3 && VMCS_GUEST_RIP / 64 == 2, "the words below");
 	if (__builtin_expect(v->dirty[0] | v->dirty[1] | (v->dirty[2] ^ rip) | (v->gpr_dirty >> GPR_CR2), 0))
 		backend_flush(c);
 	else
 		backend_flush_rip(c, v);
 }
 
-/* And at the end of an entry step that says enter, where mostly nothing did. Nothing is dirty then. */
-static inline HOT void backend_flush_entry(struct vmx_cpu *c, struct vcpu *v)
+/* And at the end of an entry step that says enter, where mostly nothing did. */
+static inline HOT void backend_flush_entry(struct vmx_cpu *c, const struct vcpu *v)
 {
-	if (__builtin_expect(v->dirty[0] | v->dirty[1] | v->dirty[2] | v->gpr_dirty, 0)) {
+	if (__builtin_expect(v->dirty[0] | v->dirty[1] | v->dirty[2] | v->gpr_dirty, 0))
 		backend_flush(c);
-		vcpu_clean(v);
-	}
 }
 
 /*
@@ -119,12 +124,13 @@ noreturn void backend_refused(struct vmx_cpu *c, int how);
  */
 static inline HOT int vmx_enter(const uint64_t *gpr, bool launched, struct item **items)
 {
-	uint64_t how, in = (uint64_t)gpr, flag = launched;
+	uint64_t in = (uint64_t)gpr, flag = launched;
+	int how;
 
 	__asm__ volatile("pushq %%rbp\n\tcall vmx_enter\n\tpopq %%rbp"
 			 : "=a"(how), "=d"(*items), "+D"(in), "+S"(flag)
 			 : : "rbx", "rcx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "memory", "cc");
-	return (int)how;
+	return how;
 }
 
 /*
@@ -134,9 +140,9 @@ static inline HOT int vmx_enter(const uint64_t *gpr, bool launched, struct item 
 void backend_switch(struct vmx_cpu *c);
 
 /*
- * Enters the guest; returns after its next VM exit. A VMfail is a bug, and a panic. What the entry step changed
- * is flushed, and backend_switch() must have come before if another vCPU ran, or stepped, since. The general
- * registers are loaded then; traced, gives where the encoder's list of what changed ends.
+ * Enters the guest; returns after its next VM exit. A VMfail is a bug, and a panic. What the entry step
+ * changed is flushed, and backend_switch() must have come before if another vCPU ran, or stepped, since. The
+ * general registers are loaded then; traced, gives where the encoder's list of what changed ends.
  */
 static inline HOT struct item *backend_enter(struct vmx_cpu *c, struct vcpu *v, bool traced)
 {

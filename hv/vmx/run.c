@@ -16,7 +16,7 @@
 #include "vmx/vmx.h"
 
 #define REQUEST_STOP		0x03	/* a byte from the recorder, on the log's port */
-#define REQUEST_EXITS		64u	/* looked for once in so many exits, and at each preemption-timer exit */
+#define REQUEST_EXITS		64u	/* looked for once in so many exits, and when the timer expires */
 
 /* A new frame: each vCPU's first exit in it is read whole. */
 static __attribute__((noinline, cold)) void open_frame(struct vmx *x, const struct vcpu *v)
@@ -27,8 +27,8 @@ static __attribute__((noinline, cold)) void open_frame(struct vmx *x, const stru
 }
 
 /*
- * The tracer's time is a stopwatch: from the end of a step's handler to the next step, or to the entry. Between
- * the two calls tracer_cycles is off by the time at which it was started.
+ * The tracer's time is a stopwatch: from the end of a step's handler to the next step, or to the entry.
+ * Between the two calls tracer_cycles is off by the time at which it was started.
  */
 static inline void tracer_begins(struct vmx_cpu *c, uint64_t now)
 {
@@ -40,7 +40,9 @@ static inline void tracer_ends(struct vmx_cpu *c, uint64_t now)
 	c->tracer_cycles += now;
 }
 
-/* It isn't entered now: what the step wrote is kept for when it is, and the tracer's time for it ends here. */
+/*
+ * It isn't entered now: what the step wrote is kept for when it is, and the tracer's time for it ends here.
+ */
 static __attribute__((noinline, cold)) void wait(struct vmx_cpu *c, enum trace_level level)
 {
 	backend_flush_later(c);
@@ -58,7 +60,7 @@ static inline HOT enum entry_result entry_step(struct vmx *x, struct vmx_cpu *c,
 {
 	enum entry_result result;
 
-	vcpu_begin_step(v, now);
+	v->tsc = now;	/* nothing is dirty: see backend_flush() */
 	if (level == TRACE_OFF) {
 		result = vcpu_prepare_entry(v, &x->vm, &x->world);
 		*changed = true;
@@ -87,23 +89,25 @@ enum entry_result run_entry_step(struct vmx_cpu *c, uint64_t now)
 
 /* ---- Exits ---- */
 
-static inline HOT void remember(struct exit_history *h, const struct vcpu *v)
+static inline HOT void remember(struct exit_history *h, const struct vcpu *v, uint64_t reason)
 {
 	struct exit_memory *m = &h->exit[h->count++ & (EXIT_HISTORY - 1)];
 
 	m->tsc = v->tsc;
 	m->rip = v->vmcs[VMCS_GUEST_RIP];
-	m->reason = v->vmcs[VMCS_EXIT_REASON];
+	m->reason = reason;
 	m->v = v;
 }
 
 static inline HOT enum exit_action exit_untraced(struct vmx *x, struct vmx_cpu *c, struct vcpu *v)
 {
 	enum exit_action action;
+	uint64_t reason;
 
 	backend_load_untraced(c, v);
-	remember(&x->history, v);
-	x->tracer.encoder.reasons[v->vmcs[VMCS_EXIT_REASON] % CLOSING_REASONS]++;
+	reason = v->vmcs[VMCS_EXIT_REASON];
+	remember(&x->history, v, reason);
+	x->tracer.encoder.reasons[reason % CLOSING_REASONS]++;
 	action = exit_dispatch(v, &x->vm, &x->world);
 	backend_flush_exit(c, v);
 	return action;
@@ -140,7 +144,7 @@ static inline HOT enum exit_action exit_traced(struct vmx *x, struct vmx_cpu *c,
 		backend_load_touched(c, items);
 		encoder_loaded(e, v);
 	}
-	remember(&x->history, v);
+	remember(&x->history, v, v->vmcs[VMCS_EXIT_REASON]);
 	action = exit_dispatch(v, &x->vm, &x->world);
 	now = x86_rdtsc();
 	plain = encoder_end_exit(e, v, &x->vm, action, c->tsc_entry, now - v->tsc, tracer_cycles(c, now));
@@ -152,7 +156,6 @@ static inline HOT enum exit_action exit_traced(struct vmx *x, struct vmx_cpu *c,
 	return action;
 }
 
-/* Nothing is dirty: the step before was an entry step, and what it wrote was flushed. */
 static inline HOT enum exit_action handle_exit(struct vmx *x, struct vmx_cpu *c, struct vcpu *v,
 					       enum trace_level level, struct item *items)
 {
@@ -206,7 +209,10 @@ static inline HOT bool housekeeping(struct vmx *x, struct vcpu *v)
 	return stop_requested();
 }
 
-/* The next vCPU whose entry step says enter; NULL: the VM has stopped. Not cold: a loop behind a cold call is, too. */
+/*
+ * The next vCPU whose entry step says enter; NULL: the VM has stopped. Not cold: a loop behind a cold call
+ * is, too.
+ */
 static __attribute__((noinline)) struct vmx_cpu *another(struct vmx *x)
 {
 	struct vmx_cpu *c = schedule_next(x);
@@ -219,7 +225,8 @@ static __attribute__((noinline)) struct vmx_cpu *another(struct vmx *x)
 }
 
 /* Who is entered after an exit of `c`; NULL: the VM has stopped. */
-static inline HOT struct vmx_cpu *next(struct vmx *x, struct vmx_cpu *c, struct vcpu *v, enum trace_level level)
+static inline HOT struct vmx_cpu *next(struct vmx *x, struct vmx_cpu *c, struct vcpu *v,
+				       enum trace_level level)
 {
 	uint64_t now = x86_rdtsc();
 	bool changed;
@@ -260,7 +267,10 @@ static inline HOT struct vm_stop loop(struct vmx *x, enum trace_level level)
 	return x->vm.stop;
 }
 
-/* Functions of their own, hot: a compiler that sees run() called once, by a function that never returns, saves space. */
+/*
+ * Functions of their own, hot: a compiler that sees run() called once, by a function that never returns,
+ * saves space.
+ */
 #define LOOP(name, level)								\
 	static __attribute__((noinline, hot)) struct vm_stop name(struct vmx *x)	\
 	{										\
