@@ -173,6 +173,38 @@ static void mtrrs(void **state)
 	assert_int_equal(wrmsr(f, 0x210, 0), ACTION_INJECT);
 }
 
+/* SDM, "SYSENTER—Fast System Call": canonical addresses; the selector is kept in the field's 32 bits. */
+static void sysenter(void **state)
+{
+	struct fake *f = *state;
+
+	for (uint32_t msr = 0x175; msr <= 0x176; msr++) {
+		assert_int_equal(wrmsr(f, msr, UINT64_C(0xffffffff81000000)), ACTION_RETIRE);
+		assert_reads(f, msr, UINT64_C(0xffffffff81000000));
+		assert_int_equal(wrmsr(f, msr, UINT64_C(0x00007fffffffffff)), ACTION_RETIRE);
+		assert_int_equal(wrmsr(f, msr, UINT64_C(0x0000800000000000)), ACTION_INJECT);
+		assert_reads(f, msr, UINT64_C(0x00007fffffffffff));
+	}
+	assert_int_equal(wrmsr(f, 0x174, UINT64_C(0x100000010)), ACTION_RETIRE);
+	assert_reads(f, 0x174, 0x10);
+}
+
+/* SDM, "IA32_PAT MSR": types 0, 1, 4, 5, 6, 7; 2, 3 and more than 7 are reserved, in each of eight bytes. */
+static void pat(void **state)
+{
+	struct fake *f = *state;
+
+	assert_int_equal(wrmsr(f, 0x277, UINT64_C(0x0706050401000706)), ACTION_RETIRE);
+	assert_reads(f, 0x277, UINT64_C(0x0706050401000706));
+	for (unsigned byte = 0; byte < 8; byte++) {
+		assert_int_equal(wrmsr(f, 0x277, UINT64_C(2) << 8 * byte), ACTION_INJECT);
+		assert_int_equal(wrmsr(f, 0x277, UINT64_C(3) << 8 * byte), ACTION_INJECT);
+		assert_int_equal(wrmsr(f, 0x277, UINT64_C(8) << 8 * byte), ACTION_INJECT);
+		assert_int_equal(wrmsr(f, 0x277, UINT64_C(0x86) << 8 * byte), ACTION_INJECT);
+	}
+	assert_reads(f, 0x277, UINT64_C(0x0706050401000706));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fake_setup, fake_teardown)
 
 int main(void)
@@ -187,6 +219,8 @@ int main(void)
 		TEST(xss),
 		TEST(time_stamp_counter),
 		TEST(mtrrs),
+		TEST(sysenter),
+		TEST(pat),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
