@@ -6,6 +6,8 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -17,6 +19,26 @@ struct output {
 	char *path, *temporary;	/* NULL: stdout */
 	FILE *file;
 };
+
+/* The file in the making, for ^C and SIGTERM: a command has one at a time. Empty: none. */
+static char unfinished[PATH_MAX];
+
+static void interrupted(int signal)
+{
+	(void)signal;
+	if (unfinished[0])
+		unlink(unfinished);
+	_exit(EXIT_INTERRUPT);
+}
+
+static void remove_when_interrupted(const char *path)
+{
+	struct sigaction action = { .sa_handler = path ? interrupted : SIG_DFL };
+
+	snprintf(unfinished, sizeof(unfinished), "%s", path ? path : "");
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+}
 
 static void output_free(struct output *o)
 {
@@ -49,6 +71,7 @@ struct output *output_open(const char *path, bool force)
 		output_free(o);
 		return NULL;
 	}
+	remove_when_interrupted(o->temporary);
 	return o;
 }
 
@@ -83,6 +106,7 @@ int output_commit(struct output *o)
 		command_fail(0, "%s: %s", o->path, strerror(error));
 		unlink(o->temporary);
 	}
+	remove_when_interrupted(NULL);
 	output_free(o);
 	return failed ? EXIT_CANNOT : EXIT_OK;
 }
@@ -92,6 +116,7 @@ void output_abandon(struct output *o)
 	if (o->path) {
 		fclose(o->file);
 		unlink(o->temporary);
+		remove_when_interrupted(NULL);
 	}
 	output_free(o);
 }
