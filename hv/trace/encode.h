@@ -179,7 +179,8 @@ void encoder_mem_write(struct encoder *e, uint64_t gpa, const void *bytes, uint3
  * bool encoder_end_entry(e, v, vm)
  *	Append the record. Effects are v's dirty slots and registers; check bytes, those of vm->touched, which
  *	is cleared. Notes: tsc_entry is the TSC just before the VM entry that this exit ended; cycles from the exit
- *	to its handler's end, and the tracer's since the vCPU's exit before. True: the usual step, and of the VMCS and CR2 it has changed RIP alone (exits) or nothing.
+ *	to its handler's end, and the tracer's since the vCPU's exit before. True: the usual step, and of the VMCS
+ *	and CR2 it has changed RIP alone (exits) or nothing.
  */
 /* len 0: it can't be fetched. */
 void encoder_note_insn(struct encoder *e, const uint8_t *bytes, unsigned len);
