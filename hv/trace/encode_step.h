@@ -16,6 +16,9 @@ struct record {
 	uint64_t head;
 };
 
+/* Remember a device's words and its check byte (encode_frame.c). */
+void encoder_see_device(struct encoder *e, const struct vm *vm, unsigned device);
+
 /* Cold halves, in encode.c */
 struct record encoder_other_vcpu(struct encoder *e, const struct vcpu *v, struct record r);
 struct record encoder_put_snapshot(struct encoder *e, struct snapshot_echo *s, struct record r);
