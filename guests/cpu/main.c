@@ -11,51 +11,19 @@
  */
 #include "cpu.h"
 
-static const struct part {
-	const char *name;
-	void (*test)(void);
-	bool everywhere; /* on each vCPU at the same time, not on the BSP alone */
-} parts[] = {
-	{ "control", test_control_registers, true },
-	{ "xsetbv", test_xsetbv, true },
-	{ "insn", test_instructions, true },
-	{ "exception", test_exceptions, true },
-	{ "step", test_single_step, true },
-	{ "irq", test_interrupts, false },
-	{ "timer", test_timer, false },
-	{ "ipi", test_ipis, false },
-	{ "nmi", test_nmi, false },
+static const struct test_part parts[] = {
+	{ "control", test_control_registers, true, false },
+	{ "xsetbv", test_xsetbv, true, false },
+	{ "insn", test_instructions, true, false },
+	{ "exception", test_exceptions, true, false },
+	{ "step", test_single_step, true, false },
+	{ "irq", test_interrupts, false, false },
+	{ "timer", test_timer, false, false },
+	{ "ipi", test_ipis, false, false },
+	{ "nmi", test_nmi, false, false },
 };
-
-static const struct part *current;
-
-static void run_part(struct cpu *cpu)
-{
-	(void)cpu;
-	current->test();
-}
 
 int main(void)
 {
-	const char *only = option_string("only");
-	unsigned tested = 0;
-
-	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-		uint32_t before = test_failures;
-
-		if (only && strcmp(only, parts[i].name) != 0)
-			continue;
-		current = &parts[i];
-		if (current->everywhere)
-			smp_run(run_part);
-		else
-			current->test();
-		printf("cpu: %s %s\n", current->name, test_failures == before ? "ok" : "FAILED");
-		tested++;
-	}
-	if (!tested) {
-		printf("cpu: only=%s is no part\n", only);
-		return VERDICT_ERROR;
-	}
-	return test_result("cpu", "");
+	return test_parts("cpu", parts, sizeof(parts) / sizeof(parts[0]));
 }

@@ -13,58 +13,26 @@
  */
 #include "edge.h"
 
-static const struct part {
-	const char *name;
-	void (*test)(void);
-	bool everywhere; /* on each vCPU, not on the BSP alone */
-} parts[] = {
-	{ "cpuid", test_cpuid, true },
-	{ "msr", test_msrs, true },
-	{ "emulation", test_emulation, false },
-	{ "devices", test_devices, false },
-	{ "uart", test_uart, false },
-	{ "memory", test_memory, false },
-	{ "self", test_self, true },
-	{ "apic", test_apic, false },
-	{ "timer", test_apic_timer, false },
-	{ "event", test_events, false },
+static const struct test_part parts[] = {
+	{ "cpuid", test_cpuid, true, false },
+	{ "msr", test_msrs, true, false },
+	{ "emulation", test_emulation, false, false },
+	{ "devices", test_devices, false, false },
+	{ "uart", test_uart, false, false },
+	{ "memory", test_memory, false, false },
+	{ "self", test_self, true, false },
+	{ "apic", test_apic, false, false },
+	{ "timer", test_apic_timer, false, false },
+	{ "event", test_events, false, false },
 };
-
-static const struct part *current;
-
-static void run_part(struct cpu *cpu)
-{
-	(void)cpu;
-	current->test();
-}
 
 int main(void)
 {
-	const char *only = option_string("only");
-	unsigned tested = 0;
-
 	if (!under_vexit) {
 		printf("edge: needs vexit\n");
 		return VERDICT_SKIP;
 	}
 	if (option_given("vectored"))
 		event_into_hole(option_string("vectored"));
-	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-		uint32_t before = test_failures;
-
-		if (only && strcmp(only, parts[i].name) != 0)
-			continue;
-		current = &parts[i];
-		if (current->everywhere)
-			smp_run(run_part);
-		else
-			current->test();
-		printf("edge: %s %s\n", current->name, test_failures == before ? "ok" : "FAILED");
-		tested++;
-	}
-	if (!tested) {
-		printf("edge: only=%s is no part\n", only);
-		return VERDICT_ERROR;
-	}
-	return test_result("edge", "");
+	return test_parts("edge", parts, sizeof(parts) / sizeof(parts[0]));
 }

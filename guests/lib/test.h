@@ -37,6 +37,17 @@ void test_trap(const char *what, struct trap got, int32_t vector, uint32_t error
 /* vmx.c: each VMX instruction gives #UD. False if CPUID offers VMX, so that nothing was tried. */
 bool test_vmx_undefined(void);
 
+/* A guest of several parts: each prints "GUEST: PART ok" or "… FAILED". */
+struct test_part {
+	const char *name;
+	void (*test)(void);
+	bool everywhere;  /* on each vCPU at the same time, not on the BSP alone */
+	bool needs_vexit; /* passed over elsewhere */
+};
+
+/* Runs them, or the one that option only= names; gives what main() returns. parts.c */
+int test_parts(const char *guest, const struct test_part *parts, size_t count);
+
 /* What main() returns: success or failure by what was counted, with a last line. */
 int test_result(const char *name, const char *subject);
 

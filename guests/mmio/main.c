@@ -13,40 +13,18 @@
  */
 #include "mmio.h"
 
-static const struct {
-	const char *name;
-	void (*test)(void);
-	bool needs_vexit;
-} parts[] = {
-	{ "forms", test_forms, false },
-	{ "strings", test_string_forms, false },
-	{ "ports", test_port_strings, false },
-	{ "faults", test_port_faults, false },
-	{ "console", test_console, true },
-	{ "more", test_more_forms, false },
-	{ "rare", test_rare_forms, false },
+static const struct test_part parts[] = {
+	{ "forms", test_forms, false, false },
+	{ "strings", test_string_forms, false, false },
+	{ "ports", test_port_strings, false, false },
+	{ "faults", test_port_faults, false, false },
+	{ "console", test_console, false, true },
+	{ "more", test_more_forms, false, false },
+	{ "rare", test_rare_forms, false, false },
 };
 
 int main(void)
 {
-	const char *only = option_string("only");
-	unsigned tested = 0;
-
 	apic_timer_stop();
-	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-		uint32_t before = test_failures;
-
-		if (only && strcmp(only, parts[i].name) != 0)
-			continue;
-		tested++;
-		if (parts[i].needs_vexit && !under_vexit)
-			continue;
-		parts[i].test();
-		printf("mmio: %s %s\n", parts[i].name, test_failures == before ? "ok" : "FAILED");
-	}
-	if (!tested) {
-		printf("mmio: only=%s is no part\n", only);
-		return VERDICT_ERROR;
-	}
-	return test_result("mmio", "");
+	return test_parts("mmio", parts, sizeof(parts) / sizeof(parts[0]));
 }
