@@ -174,7 +174,7 @@ void lapic_set_tpr(struct vm *vm, unsigned self, uint32_t tpr)
 
 /* ---- Registers ---- */
 
-static uint32_t register_read(const struct lapic *l, uint32_t offset, uint64_t tsc)
+static uint32_t register_read(const struct lapic *l, uint32_t offset, uint64_t now)
 {
 	switch (offset) {
 	case REG_ID: return l->id;
@@ -197,13 +197,13 @@ static uint32_t register_read(const struct lapic *l, uint32_t offset, uint64_t t
 	case REG_LVT_LINT1: return l->lvt_lint1;
 	case REG_LVT_ERROR: return l->lvt_error;
 	case REG_INITIAL_COUNT: return l->initial_count;
-	case REG_CURRENT_COUNT: return lapic_timer_current(l, tsc);
+	case REG_CURRENT_COUNT: return lapic_timer_current(l, now);
 	case REG_DIVIDE: return l->divide;
 	default: return 0;
 	}
 }
 
-uint64_t lapic_read(const struct vm *vm, unsigned self, uint32_t offset, uint32_t size, uint64_t tsc)
+uint64_t lapic_read(const struct vm *vm, unsigned self, uint32_t offset, uint32_t size, uint64_t now)
 {
 	/* SDM: registers are 32 bits at multiples of 16. Parts of one can be read; what lies between is 0. */
 	uint32_t within = offset & 15;
@@ -211,7 +211,7 @@ uint64_t lapic_read(const struct vm *vm, unsigned self, uint32_t offset, uint32_
 
 	if (within >= 4)
 		return 0;
-	value = (uint64_t)register_read(&vm->cpu[self].lapic, offset & 0xff0, tsc) >> within * 8;
+	value = (uint64_t)register_read(&vm->cpu[self].lapic, offset & 0xff0, now) >> within * 8;
 	return size >= 4 ? value : value & ((UINT64_C(1) << size * 8) - 1);
 }
 
@@ -219,7 +219,7 @@ uint64_t lapic_read(const struct vm *vm, unsigned self, uint32_t offset, uint32_
  * SDM, "Spurious-Interrupt Vector Register": while the APIC is disabled in software, all LVT mask bits are
  * set.
  */
-static void svr_write(struct vm *vm, unsigned self, uint32_t value, uint64_t tsc)
+static void svr_write(struct vm *vm, unsigned self, uint32_t value, uint64_t now)
 {
 	struct lapic *l = &vm->cpu[self].lapic;
 
@@ -232,7 +232,7 @@ static void svr_write(struct vm *vm, unsigned self, uint32_t value, uint64_t tsc
 	l->lvt_lint0 |= LVT_MASKED;
 	l->lvt_lint1 |= LVT_MASKED;
 	l->lvt_error |= LVT_MASKED;
-	lapic_timer_set_lvt(vm, self, l->lvt_timer | LVT_MASKED, tsc);
+	lapic_timer_set_lvt(vm, self, l->lvt_timer | LVT_MASKED, now);
 }
 
 static void lvt_write(struct vm *vm, unsigned self, uint32_t *lvt, uint32_t value)
@@ -253,7 +253,7 @@ static void esr_write(struct vm *vm, unsigned self)
 }
 
 static void register_write(struct vm *vm, struct world *w, unsigned self, uint32_t offset, uint32_t value,
-			   uint64_t tsc)
+			   uint64_t now)
 {
 	struct lapic *l = &vm->cpu[self].lapic;
 
@@ -263,21 +263,21 @@ static void register_write(struct vm *vm, struct world *w, unsigned self, uint32
 	case REG_EOI: end_of_interrupt(vm, self); break;
 	case REG_LDR: l->ldr = value & 0xff000000; vm_touch_cpu(vm, self); break;
 	case REG_DFR: l->dfr = value | 0x0fffffff; vm_touch_cpu(vm, self); break;
-	case REG_SVR: svr_write(vm, self, value, tsc); break;
+	case REG_SVR: svr_write(vm, self, value, now); break;
 	case REG_ESR: esr_write(vm, self); break;
 	case REG_ICR_LOW: lapic_command(vm, w, self, value); break;
 	case REG_ICR_HIGH: l->icr_high = value & 0xff000000; vm_touch_cpu(vm, self); break;
 	case REG_LVT_TIMER:
 		value &= LVT_WRITABLE_TIMER;
-		lapic_timer_set_lvt(vm, self, l->svr & SVR_ENABLE ? value : value | LVT_MASKED, tsc);
+		lapic_timer_set_lvt(vm, self, l->svr & SVR_ENABLE ? value : value | LVT_MASKED, now);
 		break;
 	case REG_LVT_THERMAL: lvt_write(vm, self, &l->lvt_thermal, value & LVT_WRITABLE_LOCAL); break;
 	case REG_LVT_PERF: lvt_write(vm, self, &l->lvt_perf, value & LVT_WRITABLE_LOCAL); break;
 	case REG_LVT_LINT0: lvt_write(vm, self, &l->lvt_lint0, value & LVT_WRITABLE_LINT); break;
 	case REG_LVT_LINT1: lvt_write(vm, self, &l->lvt_lint1, value & LVT_WRITABLE_LINT); break;
 	case REG_LVT_ERROR: lvt_write(vm, self, &l->lvt_error, value & LVT_WRITABLE_ERROR); break;
-	case REG_INITIAL_COUNT: lapic_timer_set_initial(vm, self, value, tsc); break;
-	case REG_DIVIDE: lapic_timer_set_divide(vm, self, value & 0xb, tsc); break;
+	case REG_INITIAL_COUNT: lapic_timer_set_initial(vm, self, value, now); break;
+	case REG_DIVIDE: lapic_timer_set_divide(vm, self, value & 0xb, now); break;
 	case REG_VERSION: case REG_APR: case REG_PPR: case REG_CURRENT_COUNT:
 	case REG_ISR ... REG_IRR + 0x7f:
 		break;	/* read-only */
@@ -288,7 +288,7 @@ static void register_write(struct vm *vm, struct world *w, unsigned self, uint32
 }
 
 void lapic_write(struct vm *vm, struct world *w, unsigned self, uint32_t offset, uint32_t size,
-		 uint64_t value, uint64_t tsc)
+		 uint64_t value, uint64_t now)
 {
 	/*
 	 * SDM: software must write 32 bits at a register's start; other writes do nothing that can be
@@ -296,5 +296,5 @@ void lapic_write(struct vm *vm, struct world *w, unsigned self, uint32_t offset,
 	 */
 	if (offset & 15 || size < 4)
 		return;
-	register_write(vm, w, self, offset & 0xff0, (uint32_t)value, tsc);
+	register_write(vm, w, self, offset & 0xff0, (uint32_t)value, now);
 }

@@ -1,7 +1,7 @@
 /*
  * lapic.h: a vCPU's local APIC in xAPIC mode (SDM, "Advanced Programmable Interrupt Controller (APIC)").
  *
- * Its timer counts at the TSC's frequency, divided as the guest says. Times are host TSC; `self` is the vCPU
+ * Its timer counts at the TSC's frequency, divided as the guest says. Times (`now`) are the VM's, vm_time(); `self` is the vCPU
  * whose step this is: others that get an event are kicked.
  */
 #ifndef VEXIT_DEV_LAPIC_H
@@ -24,9 +24,9 @@ static inline bool lapic_enabled(const struct vm_cpu *cpu)
 }
 
 /* A guest's access of `size` bytes at `offset` in the page of vCPU `self`'s APIC. */
-uint64_t lapic_read(const struct vm *vm, unsigned self, uint32_t offset, uint32_t size, uint64_t tsc);
+uint64_t lapic_read(const struct vm *vm, unsigned self, uint32_t offset, uint32_t size, uint64_t now);
 void lapic_write(struct vm *vm, struct world *w, unsigned self, uint32_t offset, uint32_t size,
-		 uint64_t value, uint64_t tsc);
+		 uint64_t value, uint64_t now);
 
 /* CR8 is bits 7:4 of the TPR. */
 void lapic_set_tpr(struct vm *vm, unsigned self, uint32_t tpr);
@@ -43,17 +43,14 @@ void lapic_accept(struct vm *vm, unsigned self, unsigned vector);
 /* Whether any interrupt is requested, deliverable or not. */
 bool lapic_requested(const struct lapic *l);
 
-/* Bring the timers of all vCPUs to `tsc`, which is not before vm->timer_next. */
-void lapic_run_timers(struct vm *vm, struct world *w, unsigned self, uint64_t tsc);
-
-/* vm->timer_next anew, after a deadline changed. */
-void lapic_update_next(struct vm *vm);
+/* The timer of vCPU `cpu` is due: its timer_deadline isn't after `now`. timers.c alone calls it. */
+void lapic_timer_expire(struct vm *vm, struct world *w, unsigned self, unsigned cpu, uint64_t now);
 
 /* The timer of one vCPU (lapic_timer.c): a register of it was written. */
-void lapic_timer_set_initial(struct vm *vm, unsigned self, uint32_t count, uint64_t tsc);
-void lapic_timer_set_divide(struct vm *vm, unsigned self, uint32_t divide, uint64_t tsc);
-void lapic_timer_set_lvt(struct vm *vm, unsigned self, uint32_t lvt, uint64_t tsc);
-uint32_t lapic_timer_current(const struct lapic *l, uint64_t tsc);
+void lapic_timer_set_initial(struct vm *vm, unsigned self, uint32_t count, uint64_t now);
+void lapic_timer_set_divide(struct vm *vm, unsigned self, uint32_t divide, uint64_t now);
+void lapic_timer_set_lvt(struct vm *vm, unsigned self, uint32_t lvt, uint64_t now);
+uint32_t lapic_timer_current(const struct lapic *l, uint64_t now);
 
 /* Request `vector` at vCPU `target`, as an interrupt message or a local source does. */
 void lapic_request(struct vm *vm, struct world *w, unsigned self, unsigned target, unsigned vector);

@@ -37,7 +37,7 @@ void physical_read(struct vcpu *v, struct vm *vm, struct world *w, uint64_t gpa,
 		return;
 	case REGION_LAPIC:
 		memset(to, 0, len);
-		value = lapic_read(vm, v->index, gpa & PAGE_MASK, len, v->tsc);
+		value = lapic_read(vm, v->index, gpa & PAGE_MASK, len, vm_time(vm, v->tsc));
 		memcpy(to, &value, len < 8 ? len : 8);
 		return;
 	case REGION_CONSOLE:
@@ -68,7 +68,7 @@ void physical_write(struct vcpu *v, struct vm *vm, struct world *w, uint64_t gpa
 		return;
 	case REGION_LAPIC:
 		memcpy(&value, from, len < 8 ? len : 8);
-		lapic_write(vm, w, v->index, gpa & PAGE_MASK, len, value, v->tsc);
+		lapic_write(vm, w, v->index, gpa & PAGE_MASK, len, value, vm_time(vm, v->tsc));
 		return;
 	case REGION_CONSOLE:
 		console_write(w, gpa, from);

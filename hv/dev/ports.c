@@ -17,9 +17,8 @@ struct port_range {
 	uint16_t first, last;
 	/* wider accesses aren't for this device, or come as bytes if it is 8 bits wide */
 	uint8_t max_size;
-	uint32_t (*read)(struct vm *vm, struct world *w, unsigned self, uint16_t port, unsigned size);
-	uint32_t (*write)(struct vm *vm, struct world *w, unsigned self, uint16_t port, unsigned size,
-			  const uint8_t *bytes, uint32_t count);
+	uint32_t (*read)(const struct port_access *a);
+	uint32_t (*write)(const struct port_access *a, const uint8_t *bytes, uint32_t count);
 };
 
 static uint32_t value_of(const uint8_t *bytes, unsigned size)
@@ -36,69 +35,63 @@ static uint32_t all_ones(unsigned size)
 	return UINT32_MAX >> (32 - 8 * size);
 }
 
-static uint32_t uart_port_read(struct vm *vm, struct world *w, unsigned self, uint16_t port, unsigned size)
+static uint32_t uart_port_read(const struct port_access *a)
 {
 	uint32_t value = 0;
 
-	for (unsigned i = 0; i < size; i++) {
-		unsigned offset = port - PORT_UART + i;
-		uint8_t byte = offset < 8 ? uart_read(vm, w, self, offset) : 0xff;
+	for (unsigned i = 0; i < a->size; i++) {
+		unsigned offset = a->port - PORT_UART + i;
+		uint8_t byte = offset < 8 ? uart_read(a->vm, a->w, a->self, offset) : 0xff;
 
 		value |= (uint32_t)byte << 8 * i;
 	}
 	return value;
 }
 
-static uint32_t uart_port_write(struct vm *vm, struct world *w, unsigned self, uint16_t port, unsigned size,
-				const uint8_t *bytes, uint32_t count)
+static uint32_t uart_port_write(const struct port_access *a, const uint8_t *bytes, uint32_t count)
 {
-	unsigned offset = port - PORT_UART;
+	unsigned offset = a->port - PORT_UART;
 
-	if (size == 1) {
-		uart_write(vm, w, self, offset, bytes, count);
+	if (a->size == 1) {
+		uart_write(a->vm, a->w, a->self, offset, bytes, count);
 		return count;
 	}
-	for (uint32_t i = 0; i < count * size; i++) {
-		if (offset + i % size < 8)
-			uart_write(vm, w, self, offset + i % size, &bytes[i], 1);
+	for (uint32_t i = 0; i < count * a->size; i++) {
+		if (offset + i % a->size < 8)
+			uart_write(a->vm, a->w, a->self, offset + i % a->size, &bytes[i], 1);
 	}
 	return count;
 }
 
-static uint32_t zero_read(struct vm *vm, struct world *w, unsigned self, uint16_t port, unsigned size)
+static uint32_t zero_read(const struct port_access *a)
 {
-	(void)vm, (void)w, (void)self, (void)port, (void)size;
+	(void)a;
 	return 0;
 }
 
-static uint32_t debug_exit_write(struct vm *vm, struct world *w, unsigned self, uint16_t port, unsigned size,
-				 const uint8_t *bytes, uint32_t count)
+static uint32_t debug_exit_write(const struct port_access *a, const uint8_t *bytes, uint32_t count)
 {
-	(void)w, (void)self, (void)port, (void)count;
-	vm_end(vm, STOP_DEBUG_EXIT, value_of(bytes, size));
+	(void)count;
+	vm_end(a->vm, STOP_DEBUG_EXIT, value_of(bytes, a->size));
 	return 1;
 }
 
-static uint32_t reset_write(struct vm *vm, struct world *w, unsigned self, uint16_t port, unsigned size,
-			    const uint8_t *bytes, uint32_t count)
+static uint32_t reset_write(const struct port_access *a, const uint8_t *bytes, uint32_t count)
 {
-	(void)w, (void)self, (void)port;
 	for (uint32_t i = 0; i < count; i++) {
-		if (value_of(bytes + i * size, size) & RESET_CPU) {
-			vm_end(vm, STOP_RESET, 0);
+		if (value_of(bytes + i * a->size, a->size) & RESET_CPU) {
+			vm_end(a->vm, STOP_RESET, 0);
 			return i + 1;
 		}
 	}
 	return count;
 }
 
-static uint32_t power_off_write(struct vm *vm, struct world *w, unsigned self, uint16_t port, unsigned size,
-				const uint8_t *bytes, uint32_t count)
+static uint32_t power_off_write(const struct port_access *a, const uint8_t *bytes, uint32_t count)
 {
-	(void)w, (void)self, (void)port;
 	for (uint32_t i = 0; i < count; i++) {
-		if (size == 2 && value_of(bytes + i * size, size) == PORT_POWER_OFF_VALUE) {
-			vm_end(vm, STOP_POWER_OFF, 0);
+		if (a->size == 2 && value_of(bytes + i * a->size, a->size) == PORT_POWER_OFF_VALUE) {
+			vm_end(a->vm, STOP_POWER_OFF, 0);
 			return i + 1;
 		}
 	}
@@ -126,23 +119,22 @@ bool port_exists(uint16_t port, unsigned size)
 	return find(port, size) != NULL;
 }
 
-uint32_t port_read(struct vm *vm, struct world *w, unsigned self, uint16_t port, unsigned size)
+uint32_t port_read(const struct port_access *a)
 {
-	const struct port_range *range = find(port, size);
+	const struct port_range *range = find(a->port, a->size);
 
 	if (range)
-		return range->read(vm, w, self, port, size);
-	vm_count_absent(vm);
-	return all_ones(size);
+		return range->read(a);
+	vm_count_absent(a->vm);
+	return all_ones(a->size);
 }
 
-uint32_t port_write(struct vm *vm, struct world *w, unsigned self, uint16_t port, unsigned size,
-		    const uint8_t *bytes, uint32_t count)
+uint32_t port_write(const struct port_access *a, const uint8_t *bytes, uint32_t count)
 {
-	const struct port_range *range = find(port, size);
+	const struct port_range *range = find(a->port, a->size);
 
 	if (range)
-		return range->write(vm, w, self, port, size, bytes, count);
-	vm_count_absent(vm);
+		return range->write(a, bytes, count);
+	vm_count_absent(a->vm);
 	return count;
 }

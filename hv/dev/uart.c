@@ -6,7 +6,7 @@
  * written; what baud rate the guest sets makes no difference.
  */
 #include "dev/uart.h"
-#include "dev/lapic.h"
+#include "dev/irq.h"
 
 enum { REG_DATA, REG_IER, REG_IIR_FCR, REG_LCR, REG_MCR, REG_LSR, REG_MSR, REG_SCRATCH };
 
@@ -56,8 +56,7 @@ static void update_line(struct vm *vm, struct world *w, unsigned self)
 		return;
 	u->line = line;
 	vm_touch(vm, VM_DEVICE_UART);
-	if (line)
-		lapic_pin(vm, w, self, 0, 0);
+	irq_set(vm, w, self, IRQ_UART, line);
 }
 
 static uint8_t data_read(struct vm *vm)
@@ -197,11 +196,11 @@ void uart_write(struct vm *vm, struct world *w, unsigned self, unsigned offset, 
 	update_line(vm, w, self);
 }
 
-void uart_take_input(struct vm *vm, struct world *w, unsigned self, uint64_t tsc)
+void uart_take_input(struct vm *vm, struct world *w, unsigned self, uint64_t now)
 {
 	struct uart *u = &vm->uart;
 
-	u->poll_at = tsc + vm->config.tsc_khz * UART_POLL_MS;
+	u->poll_at = now + vm->config.tsc_khz * UART_POLL_MS;
 	vm_touch(vm, VM_DEVICE_UART);
 	while (uart_has_room(u)) {
 		int byte = w->ops->console_in(w);

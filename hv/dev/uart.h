@@ -23,11 +23,11 @@ void uart_write(struct vm *vm, struct world *w, unsigned self, unsigned offset, 
 		uint32_t count);
 
 /*
- * Take what was typed, while there is room. For entry steps, at `tsc` not before uart.poll_at: the world is
- * asked once every UART_POLL_MS of host TSC and not at each step, and no entry lasts over half a second, so a
+ * Take what was typed, while there is room. For entry steps, at `now` not before uart.poll_at: the world is
+ * asked once every UART_POLL_MS of the VM's time and not at each step, and no entry lasts over half a second, so a
  * byte waits no longer than that. With a full FIFO nothing is asked until the guest read from it.
  */
-void uart_take_input(struct vm *vm, struct world *w, unsigned self, uint64_t tsc);
+void uart_take_input(struct vm *vm, struct world *w, unsigned self, uint64_t now);
 
 static inline bool uart_has_room(const struct uart *u)
 {

@@ -30,6 +30,7 @@ void vm_reset(struct vm *vm)
 	vm->stop = (struct vm_stop){ .kind = STOP_NONE };
 	vm->absent_io = 0;
 	vm->timer_next = TIME_NONE;
+	vm->hidden = 0;
 	for (unsigned i = 0; i < VM_MAX_CONTROLLERS; i++)
 		vm->chain[i] = 0;
 	for (unsigned i = 0; i < sizeof(vm->reserved); i++)

@@ -109,6 +109,7 @@ const struct vm_field vm_fields[] = {
 	STOP(value, 8, 1),
 	VM(absent_io, 8, 1),
 	VM(timer_next, 8, 1),
+	VM(hidden, 8, 1),
 	VM(chain, 1, VM_MAX_CONTROLLERS),
 	VM(reserved, 1, 4),
 };

@@ -8,6 +8,7 @@
 #include "exit/exit.h"
 #include "exit/startup.h"
 #include "dev/lapic.h"
+#include "dev/timers.h"
 #include "dev/uart.h"
 #include "dev/vm_state.h"
 
@@ -30,7 +31,7 @@ bool vm_cpu_wants_step(const struct vm *vm, unsigned index, uint64_t now)
 {
 	const struct vm_cpu *cpu = &vm->cpu[index];
 
-	return cpu->activity == CPU_RUNNING || cpu->attention || cpu->wake_at <= now;
+	return cpu->activity == CPU_RUNNING || cpu->attention || cpu->wake_at <= vm_time(vm, now);
 }
 
 /* ---- Events ---- */
@@ -124,18 +125,22 @@ static bool attend(struct vcpu *v, struct vm *vm, struct world *w)
 
 /* ---- The entry itself ---- */
 
-static inline enum entry_result enter(struct vcpu *v, struct vm *vm, struct world *w, uint64_t deadline)
+/* A time of the VM's as host TSC, which the preemption timer counts. */
+static inline uint64_t host_time(const struct vm *vm, uint64_t time)
+{
+	return time == TIME_NONE ? TIME_NONE : time + vm->hidden;
+}
+
+/* `deadline`: host TSC. */
+static inline enum entry_result enter(struct vcpu *v, struct vm *vm, uint64_t deadline)
 {
 	const struct vm_config *config = &vm->config;
-	uint64_t offset = vm->cpu[v->index].tsc_offset;
 
 	/* Beyond the cap the timer's value is a constant, whatever the time is. */
 	if (deadline > v->tsc && deadline - v->tsc >= vm_timer_cap(config))
 		deadline = TIME_NONE;
 	vmcs_update(v, VMCS_PREEMPTION_TIMER_VALUE, vm_timer_value(config, deadline, v->tsc));
-	if (__builtin_expect(config->hide_tracing_time, 0))
-		offset -= w->ops->tracer_cycles(w);
-	vmcs_update(v, VMCS_TSC_OFFSET, offset);
+	vmcs_update(v, VMCS_TSC_OFFSET, vm->cpu[v->index].tsc_offset - vm->hidden);
 	v->deadline = deadline;
 	v->wake_at = TIME_NONE;
 	v->entry = ENTRY_ENTER;
@@ -160,7 +165,7 @@ static bool can_wake(const struct vm_cpu *cpu)
  * It has nothing to run. While another vCPU has, it waits. If it is the last one awake it sleeps in the
  * guest, in activity state HLT, where time costs nothing, until the first of all is due.
  */
-static enum entry_result idle(struct vcpu *v, struct vm *vm, struct world *w)
+static enum entry_result idle(struct vcpu *v, struct vm *vm)
 {
 	struct vm_cpu *cpu = &vm->cpu[v->index];
 	uint64_t wake_at = cpu->activity == CPU_HALTED ? cpu->lapic.timer_deadline : TIME_NONE;
@@ -176,7 +181,7 @@ static enum entry_result idle(struct vcpu *v, struct vm *vm, struct world *w)
 			continue;
 		if (vm_cpu_wants_step(vm, i, v->tsc)) {
 			v->deadline = TIME_NONE;
-			v->wake_at = wake_at;
+			v->wake_at = host_time(vm, wake_at);
 			v->entry = ENTRY_WAIT;
 			return ENTRY_WAIT;
 		}
@@ -189,12 +194,12 @@ static enum entry_result idle(struct vcpu *v, struct vm *vm, struct world *w)
 		return stop(v);
 	}
 	vmcs_update(v, VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_HLT);
-	return enter(v, vm, w, nearest);
+	return enter(v, vm, host_time(vm, nearest));
 }
 
 static inline enum entry_result enter_running(struct vcpu *v, struct vm *vm, struct world *w)
 {
-	uint64_t deadline = vm->timer_next;
+	uint64_t deadline = host_time(vm, vm->timer_next);
 
 	if (vm->config.cpu_count > 1) {
 		uint64_t slice_end = w->ops->slice_end(w);
@@ -202,7 +207,7 @@ static inline enum entry_result enter_running(struct vcpu *v, struct vm *vm, str
 		if (slice_end < deadline)
 			deadline = slice_end;
 	}
-	return enter(v, vm, w, deadline);
+	return enter(v, vm, deadline);
 }
 
 /*
@@ -217,20 +222,35 @@ static inline bool goes_on_as_before(const struct vcpu *v, const struct vm *vm, 
 	       v->vmcs[VMCS_TSC_OFFSET] == cpu->tsc_offset && v->tsc < vm->uart.poll_at;
 }
 
+/* The VM's time stands still while the tracer works. */
+static void hide_tracing_time(struct vm *vm, struct world *w)
+{
+	uint64_t cycles = w->ops->tracer_cycles(w);
+
+	if (cycles == vm->hidden)
+		return;
+	vm->hidden = cycles;
+	vm_touch(vm, VM_DEVICE_VM);
+}
+
 /* Something may be due, posted, or the vCPU sleeps. */
 static __attribute__((noinline))
 enum entry_result prepare_slow(struct vcpu *v, struct vm *vm, struct world *w)
 {
 	struct vm_cpu *cpu = &vm->cpu[v->index];
+	uint64_t now;
 
-	if (v->tsc >= vm->timer_next)
-		lapic_run_timers(vm, w, v->index, v->tsc);
-	if (v->tsc >= vm->uart.poll_at && uart_has_room(&vm->uart))
-		uart_take_input(vm, w, v->index, v->tsc);
+	if (vm->config.hide_tracing_time)
+		hide_tracing_time(vm, w);
+	now = vm_time(vm, v->tsc);
+	if (now >= vm->timer_next)
+		timers_run(vm, w, v->index, now);
+	if (now >= vm->uart.poll_at && uart_has_room(&vm->uart))
+		uart_take_input(vm, w, v->index, now);
 	if (cpu->attention && !attend(v, vm, w))
 		return stop(v);
 	if (cpu->activity != CPU_RUNNING)
-		return idle(v, vm, w);
+		return idle(v, vm);
 	return enter_running(v, vm, w);
 }
 

@@ -53,6 +53,11 @@ static struct string_io decode_string(struct vcpu *v, const struct io *io)
 	};
 }
 
+static struct port_access port_of(struct vcpu *v, struct vm *vm, struct world *w, const struct io *io)
+{
+	return (struct port_access){ vm, w, v->index, vm_time(vm, v->tsc), io->port, io->size };
+}
+
 /* A register of the address size: 16-bit writes keep the rest, 32-bit writes clear it. */
 static void index_write(struct vcpu *v, enum gpr reg, uint64_t mask, uint64_t value)
 {
@@ -81,12 +86,13 @@ static uint32_t chunk(struct vcpu *v, const struct io *io, const struct string_i
 /* The elements from port to memory. The access was probed before: a port that is read has changed. */
 static bool string_in(struct access *a, const struct io *io, struct string_io *s, uint64_t linear)
 {
+	struct port_access port = port_of(a->v, a->vm, a->w, io);
 	uint8_t bytes[CHUNK_BYTES];
 
 	if (!linear_probe(a, linear, s->count * io->size, s->access))
 		return false;
 	for (uint32_t i = 0; i < s->count; i++) {
-		uint32_t value = port_read(a->vm, a->w, a->v->index, io->port, io->size);
+		uint32_t value = port_read(&port);
 
 		for (unsigned j = 0; j < io->size; j++)
 			bytes[i * io->size + j] = (uint8_t)(value >> 8 * j);
@@ -96,11 +102,12 @@ static bool string_in(struct access *a, const struct io *io, struct string_io *s
 
 static bool string_out(struct access *a, const struct io *io, struct string_io *s, uint64_t linear)
 {
+	struct port_access port = port_of(a->v, a->vm, a->w, io);
 	uint8_t bytes[CHUNK_BYTES];
 
 	if (!linear_read(a, linear, bytes, s->count * io->size, s->access))
 		return false;
-	s->count = port_write(a->vm, a->w, a->v->index, io->port, io->size, bytes, s->count);
+	s->count = port_write(&port, bytes, s->count);
 	return true;
 }
 
@@ -139,7 +146,8 @@ static enum exit_action exit_string(struct vcpu *v, struct vm *vm, struct world 
 
 static enum exit_action exit_in(struct vcpu *v, struct vm *vm, struct world *w, const struct io *io)
 {
-	uint64_t value = port_read(vm, w, v->index, io->port, io->size), rax = gpr_read(v, GPR_RAX);
+	struct port_access port = port_of(v, vm, w, io);
+	uint64_t value = port_read(&port), rax = gpr_read(v, GPR_RAX);
 	uint64_t mask = UINT64_MAX >> (64 - 8 * io->size);
 
 	/* As with any register: 32 bits clear the upper half, 8 and 16 leave the rest. */
@@ -150,6 +158,7 @@ static enum exit_action exit_in(struct vcpu *v, struct vm *vm, struct world *w, 
 enum exit_action exit_io(struct vcpu *v, struct vm *vm, struct world *w)
 {
 	struct io io = decode(vmcs_read(v, VMCS_EXIT_QUALIFICATION));
+	struct port_access port = port_of(v, vm, w, &io);
 	uint32_t value;
 
 	if (io.size != 1 && io.size != 2 && io.size != 4)
@@ -159,6 +168,6 @@ enum exit_action exit_io(struct vcpu *v, struct vm *vm, struct world *w)
 	if (io.in)
 		return exit_in(v, vm, w, &io);
 	value = (uint32_t)gpr_read(v, GPR_RAX);
-	port_write(vm, w, v->index, io.port, io.size, (const uint8_t *)&value, 1);
+	port_write(&port, (const uint8_t *)&value, 1);
 	return vm->stop.kind != STOP_NONE ? ACTION_STOP : ACTION_RETIRE;
 }

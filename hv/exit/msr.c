@@ -167,7 +167,7 @@ static bool write_EFER(struct vcpu *v, struct vm *vm, struct world *w, uint64_t 
 static bool write_TIME_STAMP_COUNTER(struct vcpu *v, struct vm *vm, struct world *w, uint64_t value)
 {
 	(void)w;
-	vm->cpu[v->index].tsc_offset = value - v->tsc;
+	vm->cpu[v->index].tsc_offset = value - vm_time(vm, v->tsc);
 	vm_touch_cpu(vm, v->index);
 	return true;
 }

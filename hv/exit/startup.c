@@ -7,6 +7,7 @@
 #include "exit/exit.h"
 #include "exit/startup.h"
 #include "dev/lapic.h"
+#include "dev/timers.h"
 #include "dev/vm_state.h"
 
 static void clear_bits(struct vcpu *v, enum vmcs_slot slot, uint64_t bits)
@@ -44,7 +45,7 @@ bool vcpu_take_init(struct vcpu *v, struct vm *vm, struct world *w)
 
 	/* SDM, "Local APIC State After It Receives an INIT Reset": all but the ID. */
 	lapic_reset(&cpu->lapic, cpu->lapic.id >> 24);
-	lapic_update_next(vm);
+	timers_update(vm);
 	cpu->nmi_pending = 0;
 	cpu->activity = CPU_WAIT_SIPI;
 	return true;

@@ -8,14 +8,24 @@
 #define VEXIT_PLATFORM_H
 
 /* ---- Port I/O ---- */
+#define PORT_PIC_MASTER      0x20    /* 8259A, two ports; the slave's are at 0xa0, ELCR at 0x4d0, 0x4d1 */
+#define PORT_PIC_SLAVE       0xa0
+#define PORT_ELCR            0x4d0
+#define PORT_PIT             0x40    /* 8254, four ports */
+#define PORT_SYSTEM          0x61    /* gate and output of PIT channel 2 */
+#define PORT_RTC             0x70    /* MC146818: index, data */
+#define PORT_8042            0x64    /* keyboard controller: no keyboard; command 0xfe resets */
+#define PORT_PCI             0xcf8   /* configuration mechanism 1: address, data; the bus is empty */
+#define PORT_PM1_EVENT       0x600   /* ACPI PM1a event block: status, enable */
 #define PORT_UART            0x3f8   /* 16550, eight ports: the guest's console */
 #define PORT_DEBUG_EXIT      0xf4    /* OUT ends the run; the value written is the guest's verdict (0 = success) */
 #define PORT_RESET           0xcf9   /* reset control: bit 2 set on a write resets */
-#define PORT_POWER_OFF       0x604   /* OUT of PORT_POWER_OFF_VALUE (16 bits) powers off, as QEMU's q35 PM1a does */
+#define PORT_POWER_OFF       0x604   /* ACPI PM1a control: OUT of PORT_POWER_OFF_VALUE (16 bits) powers off: SLP_EN, and SLP_TYP 0 for S5 */
 #define PORT_POWER_OFF_VALUE 0x2000
 
 /* ---- Memory-mapped I/O (guest-physical addresses) ---- */
 #define MMIO_CONSOLE         0xd0000000 /* one page: each byte written at offset 0 is printed; reads give 0 */
+#define MMIO_IOAPIC          0xfec00000 /* I/O APIC, 24 pins: ISA IRQs, but IRQ 0 at pin 2 */
 #define MMIO_LAPIC           0xfee00000 /* local APIC, xAPIC layout, one page */
 
 /* ---- Hypercalls: VMCALL with the number in RAX, arguments in RBX, RCX, RDX, RSI (KVM's convention) ---- */

@@ -42,7 +42,12 @@ struct vm_config {
 	struct vm_cpuid cpuid[VM_MAX_CPUID]; /* rows of one leaf lie together */
 };
 
-/* ---- State: in keyframes ---- */
+/*
+ * ---- State: in keyframes ----
+ *
+ * All times of devices are the VM's time: host TSC less what is hidden of it, vm_time(). Guest TSC, APIC
+ * timers, PIT, RTC and console polling count it, so that they can't drift apart.
+ */
 
 enum cpu_activity {
 	CPU_RUNNING,
@@ -61,8 +66,8 @@ struct lapic {			/* local APIC, xAPIC (SDM, "Advanced Programmable Interrupt Con
 	uint32_t divide, initial_count;
 	uint32_t reserved;
 	uint32_t isr[8], tmr[8], irr[8];
-	uint64_t timer_base;	/* host TSC at which the count began, or TIME_NONE: it stands still */
-	uint64_t timer_deadline;/* host TSC of its next interrupt; TIME_NONE: none, or masked */
+	uint64_t timer_base;	/* when the count began, or TIME_NONE: it stands still */
+	uint64_t timer_deadline;/* of its next interrupt; TIME_NONE: none, or masked */
 };
 
 struct vm_cpu {
@@ -72,12 +77,12 @@ struct vm_cpu {
 	uint32_t sipi_pending;	/* SIPI vector + 1, 0 = none */
 	uint32_t attention;	/* 1: the next entry step must look at the events above and at lapic.irr */
 	uint32_t reserved;
-	uint64_t wake_at;	/* as the last entry step left it; TIME_NONE = event only */
+	uint64_t wake_at;	/* VM's time, as the last entry step left it; TIME_NONE = event only */
 	uint64_t apic_base;	/* IA32_APIC_BASE */
 	uint64_t xcr0;
 	uint64_t xss;
 	uint64_t misc_enable;
-	uint64_t tsc_offset;	/* guest TSC - host TSC, but for the tracer's time (hide_tracing_time) */
+	uint64_t tsc_offset;	/* guest TSC - the VM's time */
 	uint64_t mtrr_def_type;
 	uint64_t mtrr_fixed[11];
 	uint64_t mtrr_var[16];
@@ -85,7 +90,7 @@ struct vm_cpu {
 };
 
 struct uart {			/* 16550, as the guest sees it; LSR, IIR and MSR follow from these */
-	uint64_t poll_at;	/* host TSC from which on an entry step asks for console input */
+	uint64_t poll_at;	/* from when on an entry step asks for console input */
 	uint8_t ier, lcr, mcr, fcr, scratch;
 	uint8_t dll, dlm;
 	uint8_t rx_count;
@@ -126,7 +131,8 @@ struct vm {
 	struct uart uart;
 	struct vm_stop stop;
 	uint64_t absent_io;	/* accesses to ports and addresses where nothing is */
-	uint64_t timer_next;	/* the nearest lapic.timer_deadline of all vCPUs */
+	uint64_t timer_next;	/* the nearest deadline of all timers: timers.c */
+	uint64_t hidden;	/* host TSC cycles of the tracer that the VM's time leaves out (hide_tracing_time) */
 	uint8_t chain[VM_MAX_CONTROLLERS]; /* extra controllers asked before exits.def's handler: indexes into exit_controllers[], 0 ends */
 	uint8_t reserved[4];
 	uint64_t touched;	/* devices that this step changed: 1 << enum vm_device; not state */
@@ -149,6 +155,12 @@ static inline void vm_touch(struct vm *vm, unsigned device)
 static inline void vm_touch_cpu(struct vm *vm, unsigned index)
 {
 	vm_touch(vm, VM_DEVICE_CPU0 + index);
+}
+
+/* The VM's time in a step at host time `tsc`, in TSC cycles. */
+static inline uint64_t vm_time(const struct vm *vm, uint64_t tsc)
+{
+	return tsc - vm->hidden;
 }
 
 static inline bool vm_has_memory(const struct vm *vm, uint64_t gpa, uint64_t len)

@@ -29,7 +29,7 @@
 	X(10, INVVPID)        /* addr = linear address, value = type       [OUT] */ \
 	X(11, KICK)           /* addr = vCPU                               [OUT] */ \
 	X(12, SLICE_END)      /* value = host TSC, or all ones: none       [IN]  */ \
-	X(13, TRACER_CYCLES)  /* value = cycles the tracer spent on this vCPU so far [IN] */ \
+	X(13, TRACER_CYCLES)  /* value = cycles the tracer spent on this VM so far [IN] */ \
 	X(14, MEM_FOUND)      /* addr = GPA, size, value: what a MEM_CMPXCHG found [IN] */
 
 enum crossing_kind {
@@ -73,7 +73,7 @@ struct world_ops {
 	void (*kick)(struct world *w, uint32_t cpu);
 	/* [IN] Host TSC at which this vCPU's time slice ends; TIME_NONE when no other can run. Entry steps alone. */
 	uint64_t (*slice_end)(struct world *w);
-	/* [IN] TSC cycles the tracer has spent on this vCPU's exits so far. Entry steps alone, with config.hide_tracing_time. */
+	/* [IN] TSC cycles the tracer has spent on this VM's steps so far. Entry steps alone, with config.hide_tracing_time. */
 	uint64_t (*tracer_cycles)(struct world *w);
 };
 

@@ -179,9 +179,12 @@ static uint64_t world_slice_end(struct world *w)
 static uint64_t world_tracer_cycles(struct world *w)
 {
 	struct vmx *x = vmx_of(w);
+	uint64_t cycles = 0;
 
-	record(x, CROSSING_TRACER_CYCLES, 0, x->running->tracer_cycles);
-	return x->running->tracer_cycles;
+	for (unsigned i = 0; i < x->vm.config.cpu_count; i++)
+		cycles += x->cpu[i].tracer_cycles;
+	record(x, CROSSING_TRACER_CYCLES, 0, cycles);
+	return cycles;
 }
 
 static const struct world_ops ops = {

@@ -401,3 +401,24 @@ void fake_apic_write(struct fake *f, unsigned cpu, uint32_t offset, uint32_t val
 {
 	lapic_write(&f->vm, &f->world, cpu, offset, 4, value, f->now);
 }
+
+/* ---- Ports ---- */
+
+static struct port_access access_to(struct fake *f, uint16_t port, unsigned size)
+{
+	return (struct port_access){ &f->vm, &f->world, 0, vm_time(&f->vm, f->now), port, size };
+}
+
+uint32_t fake_in(struct fake *f, uint16_t port, unsigned size)
+{
+	struct port_access a = access_to(f, port, size);
+
+	return port_read(&a);
+}
+
+void fake_out(struct fake *f, uint16_t port, unsigned size, uint32_t value)
+{
+	struct port_access a = access_to(f, port, size);
+
+	port_write(&a, (const uint8_t *)&value, 1);
+}

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "dev/lapic.h"
+#include "dev/ports.h"
 #include "dev/vm_state.h"
 #include "exit/exit.h"
 #include "platform.h"
@@ -88,5 +89,9 @@ void fake_assert_injected(struct vcpu *v, unsigned vector, int64_t error_code);
 /* A local APIC register of vCPU `cpu`, as the guest reads and writes it. */
 uint32_t fake_apic_read(struct fake *f, unsigned cpu, uint32_t offset);
 void fake_apic_write(struct fake *f, unsigned cpu, uint32_t offset, uint32_t value);
+
+/* IN and OUT of `size` bytes by vCPU 0, at f->now. */
+uint32_t fake_in(struct fake *f, uint16_t port, unsigned size);
+void fake_out(struct fake *f, uint16_t port, unsigned size, uint32_t value);
 
 #endif

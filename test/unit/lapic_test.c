@@ -3,6 +3,7 @@
  * interrupt commands, and the timer by deadlines.
  */
 #include "support/fake.h"
+#include "dev/timers.h"
 
 enum {
 	ID = 0x20, VERSION = 0x30, TPR = 0x80, PPR = 0xa0, EOI = 0xb0, LDR = 0xd0, DFR = 0xe0, SVR = 0xf0,
@@ -252,7 +253,7 @@ static void run(struct fake *f, uint64_t tsc)
 {
 	f->now = tsc;
 	if (tsc >= f->vm.timer_next)
-		lapic_run_timers(&f->vm, &f->world, 0, tsc);
+		timers_run(&f->vm, &f->world, 0, tsc);
 }
 
 static void one_shot(void **state)

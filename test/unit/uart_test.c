@@ -3,19 +3,18 @@
  * around it.
  */
 #include "support/fake.h"
-#include "dev/ports.h"
 #include "dev/uart.h"
 
 enum { DATA, IER, IIR, LCR, MCR, LSR, MSR, SCRATCH };
 
 static uint8_t in(struct fake *f, unsigned offset)
 {
-	return (uint8_t)port_read(&f->vm, &f->world, 0, (uint16_t)(PORT_UART + offset), 1);
+	return (uint8_t)fake_in(f, (uint16_t)(PORT_UART + offset), 1);
 }
 
 static void out(struct fake *f, unsigned offset, uint8_t value)
 {
-	port_write(&f->vm, &f->world, 0, (uint16_t)(PORT_UART + offset), 1, &value, 1);
+	fake_out(f, (uint16_t)(PORT_UART + offset), 1, value);
 }
 
 static void type(struct fake *f, const char *text)
@@ -162,24 +161,24 @@ static void loopback(void **state)
 static void wide_accesses(void **state)
 {
 	struct fake *f = *state;
-	uint8_t bytes[4] = { 'w', 0x00, 0x00, 0x03 };
 
-	port_write(&f->vm, &f->world, 0, PORT_UART, 4, bytes, 1);
+	fake_out(f, PORT_UART, 4, 'w' | 0x03 << 24);
 	assert_string_equal(f->console, "w");
 	assert_int_equal(in(f, LCR), 0x03);
-	assert_int_equal(port_read(&f->vm, &f->world, 0, PORT_UART + LSR, 2), 0xb060);
+	assert_int_equal(fake_in(f, PORT_UART + LSR, 2), 0xb060);
 	/* Beyond its last register there is nothing. */
-	assert_int_equal(port_read(&f->vm, &f->world, 0, PORT_UART + SCRATCH, 2), 0xff00);
+	assert_int_equal(fake_in(f, PORT_UART + SCRATCH, 2), 0xff00);
 }
 
 static void absent_ports(void **state)
 {
 	struct fake *f = *state;
 	uint8_t value[4] = { 1, 2, 3, 4 };
+	struct port_access all = { &f->vm, &f->world, 0, f->now, 0x80, 1 };
 
-	assert_int_equal(port_read(&f->vm, &f->world, 0, 0x71, 1), 0xff);
-	assert_int_equal(port_read(&f->vm, &f->world, 0, 0xcfc, 4), 0xffffffff);
-	assert_int_equal(port_write(&f->vm, &f->world, 0, 0x80, 1, value, 4), 4);
+	assert_int_equal(fake_in(f, 0x71, 1), 0xff);
+	assert_int_equal(fake_in(f, 0xcfc, 4), 0xffffffff);
+	assert_int_equal(port_write(&all, value, 4), 4);
 	assert_int_equal(f->vm.absent_io, 3);
 	assert_int_equal(f->vm.stop.kind, STOP_NONE);
 }
@@ -206,8 +205,7 @@ static void ports_that_end(void **state)
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct fake *f = fake_new(1);
 
-		port_write(&f->vm, &f->world, 0, rows[i].port, rows[i].size, (const uint8_t *)&rows[i].value,
-			   1);
+		fake_out(f, rows[i].port, rows[i].size, rows[i].value);
 		assert_int_equal(f->vm.stop.kind, rows[i].kind);
 		assert_int_equal(f->vm.stop.value, rows[i].result);
 		fake_free(f);
