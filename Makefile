@@ -25,7 +25,7 @@ SUPPORT := $(sort $(wildcard test/support/*.c))
 
 # What a Debian machine needs, by package: to build and run, then for the tests.
 PACKAGES := gcc libc6-dev binutils make bochs bochsbios vgabios bochs-term grub-pc-bin grub-common xorriso mtools \
-            zstd libzstd-dev libsqlite3-dev sqlite3 libzydis-dev libxxhash-dev patch
+            zstd cpio libzstd-dev libsqlite3-dev sqlite3 libzydis-dev libxxhash-dev patch
 TEST_PACKAGES := $(PACKAGES) libcmocka-dev python3 qemu-system-x86
 
 WARN   := -Wall -Wextra -Werror -Wmissing-prototypes -Wstrict-prototypes -Wundef -Wvla
@@ -122,6 +122,8 @@ $(O)/guests/%.elf: $$(patsubst $$(PERCENT),$(O)/guest/$$(PERCENT).o,$$(basename 
 	@objcopy -O elf32-i386 $(@:.elf=.elf64) $@
 PERCENT := %
 
+include guests/linux/linux.mk
+
 # ---- tests ----
 $(O)/asan/test/%.o: test/%.c
 	@mkdir -p $(@D)
@@ -186,6 +188,6 @@ clean:
 
 ## help: list the targets
 help:
-	@sed -n 's/^## \([a-z-]*\): \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
+	@sed -n 's/^## \([a-z-]*\): \(.*\)/make \1|\2/p' Makefile guests/*/*.mk | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
