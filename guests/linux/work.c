@@ -1,10 +1,11 @@
 /*
- * work.c: the one program of the Linux guest that is not BusyBox: what a shell can't do. Called by init.
+ * work.c: the one program of the Linux guest that is not BusyBox: what its shell can't do. Called by init.
  *
  *   work mark       "up", with the TSC at that moment and the time spent idle so far; an OUT of MARK to port 0x80
  *                   shows the same moment to a hypervisor
  *   work storm N    about N VM exits, by CPUID, port reads, console output and timers
  *   work spin       a loop without a system call
+ *   work drain      wait until the console's last byte is out (powering off doesn't wait)
  *
  * Without a C library (the initramfs stays small, and so does the time to unpack it): it must use nothing
  * but Linux's system calls.
@@ -17,9 +18,12 @@
 #define SYS_READ	0
 #define SYS_WRITE	1
 #define SYS_OPEN	2
+#define SYS_IOCTL	16
 #define SYS_NANOSLEEP	35
 #define SYS_EXIT	60
 #define SYS_IOPL	172
+
+#define TCSBRK		0x5409	/* with an argument that isn't 0: tcdrain() */
 
 #define MARK_PORT	0x80	/* the PC's POST code port: harmless on every machine */
 #define MARK		0x4d
@@ -199,10 +203,12 @@ void work_main(const uint64_t *stack)
 	else if (stack[0] == 2 && same(argv[1], "spin"))
 		for (;;)
 			asm volatile("");
+	else if (stack[0] == 2 && same(argv[1], "drain"))
+		system_call(SYS_IOCTL, 1, TCSBRK, 1);
 	else
 		known = false;
 	if (!known)
-		say("usage: work mark | storm N | spin\n", NULL);
+		say("usage: work mark | storm N | spin | drain\n", NULL);
 	system_call(SYS_EXIT, known ? 0 : 2, 0, 0);
 	__builtin_unreachable();
 }
