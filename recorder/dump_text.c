@@ -33,12 +33,15 @@ const char *crossing_name(unsigned kind)
 
 const char *device_name(unsigned device)
 {
-	static const char *const cpus[VM_MAX_CPUS] = { "cpu0", "cpu1", "cpu2", "cpu3",
-						       "cpu4", "cpu5", "cpu6", "cpu7" };
+	static const char *const names[VM_DEVICE_COUNT] = {
+		"cpu0", "cpu1", "cpu2", "cpu3", "cpu4", "cpu5", "cpu6", "cpu7",
+		[VM_DEVICE_VM] = "vm",
+#define X(number, name, member) [number] = #member,
+		VM_DEVICES(X)
+#undef X
+	};
 
-	if (device < VM_MAX_CPUS)
-		return cpus[device];
-	return device == VM_DEVICE_UART ? "uart" : device == VM_DEVICE_VM ? "vm" : "?";
+	return device < VM_DEVICE_COUNT && names[device] ? names[device] : "?";
 }
 
 const char *action_name(enum exit_action action)

@@ -41,10 +41,16 @@ const char *explain_crossing_kind(unsigned kind)
 
 void explain_device(char *text, size_t size, unsigned device)
 {
+	static const char *const names[VM_DEVICE_COUNT] = {
+#define X(number, name, member) [number] = "vm->" #member,
+		VM_DEVICES(X)
+#undef X
+	};
+
 	if (device < VM_MAX_CPUS)
 		snprintf(text, size, "vm->cpu[%u]", device);
 	else
-		snprintf(text, size, "%s", device == VM_DEVICE_UART ? "vm->uart" : "vm's own state");
+		snprintf(text, size, "%s", device < VM_DEVICE_COUNT && names[device] ? names[device] : "vm's own state");
 }
 
 /* ---- VMCS fields ---- */

@@ -138,12 +138,21 @@ struct vm {
 	uint64_t touched;	/* devices that this step changed: 1 << enum vm_device; not state */
 };
 
+/*
+ * The PC's devices: X(number, NAME, member of struct vm), in ascending order. Each is a struct of whole words.
+ */
+#define VM_DEVICES(X)   \
+	X(8, UART, uart)
+
 /* What has a check byte of its own. Bits of vm->touched; the trace's numbers. */
 enum vm_device {
 	VM_DEVICE_CPU0 = 0,			/* vm->cpu[i] is VM_DEVICE_CPU0 + i */
-	VM_DEVICE_UART = VM_MAX_CPUS,
-	VM_DEVICE_VM,				/* stop, counters, chain */
-	VM_DEVICE_COUNT,
+	VM_DEVICE_VM = VM_MAX_CPUS + 1,		/* stop, counters, chain */
+#define X(number, name, member) VM_DEVICE_##name = number,
+	VM_DEVICES(X)
+#undef X
+	VM_DEVICE_END,
+	VM_DEVICE_COUNT = VM_DEVICE_END > VM_DEVICE_VM ? (int)VM_DEVICE_END : VM_DEVICE_VM + 1,
 	VM_DEVICE_CONFIG = 0xff,		/* rows of the session frame; never touched */
 };
 
