@@ -1,7 +1,7 @@
 # vexit: everything is built, tested and measured from here. `make help` lists the targets.
 #
-# Kinds of objects:  core  (hv/exit, hv/insn, hv/dev, hv/trace) compiled three times from the same sources: for the
-#                          metal, for the host, and for the tests with sanitizers
+# Kinds of objects:  core  (hv/exit, hv/insn, hv/dev, hv/trace, hv/load) compiled three times from the same sources: for
+#                          the metal, for the host, and for the tests with sanitizers
 #                    metal (hv/boot, hv/vmx, hv/lib) for the hypervisor alone
 #                    host  (recorder, replay, analyzer) for build/vexit
 O ?= build
@@ -16,8 +16,8 @@ PARALLEL_MAKE = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j
 Q = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2);)
 
 # ---- what is built from what: each list stands once ----
-CORE   := $(sort $(wildcard hv/exit/*.c hv/insn/*.c hv/dev/*.c hv/trace/*.c))
-METAL  := $(sort $(wildcard hv/boot/*.[cS] hv/vmx/*.[cS] hv/lib/*.c))
+CORE   := $(sort $(wildcard hv/exit/*.c hv/insn/*.c hv/dev/*.c hv/trace/*.c hv/load/*.c) hv/lib/print.c)
+METAL  := $(sort $(filter-out $(CORE),$(wildcard hv/boot/*.[cS] hv/vmx/*.[cS] hv/lib/*.c)))
 HOST   := $(sort $(wildcard recorder/*.c replay/*.c analyzer/*.c))
 GUESTS := $(sort $(filter-out lib linux kvm,$(notdir $(patsubst %/,%,$(wildcard guests/*/)))))
 UNIT   := $(sort $(wildcard test/unit/*_test.c test/exit/*_test.c))

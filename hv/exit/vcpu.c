@@ -13,6 +13,8 @@
 #define AR_DATA16	0x93	/* present, read/write, accessed */
 #define AR_CODE32	0xc09b	/* the same, 32-bit, limit in pages */
 #define AR_DATA32	0xc093
+#define AR_CODE64	0xa09b	/* the same as code, 64-bit */
+#define GDT_LIMIT	0x1f	/* four descriptors */
 #define AR_LDT		0x82
 #define AR_TSS_BUSY	0x8b
 
@@ -112,15 +114,15 @@ uint64_t vcpu_real_cr4(const struct vm_config *config, uint64_t cr4)
 	return cr4 | config->cr4_fixed0;
 }
 
-static void set_control_registers(struct vcpu *v, const struct vm_config *config, uint64_t cr0)
+static void set_control_registers(struct vcpu *v, const struct vm_config *config, uint64_t cr0, uint64_t cr4)
 {
 	vmcs_write(v, VMCS_CR0_MASK, cr0_mask(config));
 	vmcs_write(v, VMCS_CR0_READ_SHADOW, cr0);
 	vmcs_write(v, VMCS_GUEST_CR0, vcpu_real_cr0(config, cr0));
 	/* All that the guest can't have: such a bit set exits, and gives it #GP. */
 	vmcs_write(v, VMCS_CR4_MASK, ~config->cr4_allowed);
-	vmcs_write(v, VMCS_CR4_READ_SHADOW, 0);
-	vmcs_write(v, VMCS_GUEST_CR4, vcpu_real_cr4(config, 0));
+	vmcs_write(v, VMCS_CR4_READ_SHADOW, cr4);
+	vmcs_write(v, VMCS_GUEST_CR4, vcpu_real_cr4(config, cr4));
 }
 
 /* RDX after INIT: family, model, stepping. */
@@ -135,7 +137,7 @@ void vcpu_init(struct vcpu *v, struct vm *vm)
 {
 	write_all(v, init_state, sizeof(init_state) / sizeof(init_state[0]));
 	set_data_segments(v, 0, 0xffff, AR_DATA16);
-	set_control_registers(v, &vm->config, CR0_CD | CR0_NW | CR0_ET);
+	set_control_registers(v, &vm->config, CR0_CD | CR0_NW | CR0_ET, 0);
 	for (unsigned i = 0; i < GPR_COUNT; i++) {
 		if (i != GPR_RSP)
 			gpr_write(v, i, 0);
@@ -152,26 +154,45 @@ void vcpu_startup(struct vcpu *v, uint8_t vector)
 }
 
 /* Multiboot specification 0.6.96, "Machine state" */
-static void enter_multiboot(struct vcpu *v, const struct vm_config *config, uint64_t entry, uint64_t info)
+static void start_multiboot(struct vcpu *v, const struct vm_config *config, const struct vcpu_start *start)
 {
 	set_segment(v, SEG_CS, 0x08, UINT32_MAX, AR_CODE32);
 	set_data_segments(v, 0x10, UINT32_MAX, AR_DATA32);
-	set_control_registers(v, config, CR0_PE | CR0_ET);
-	vmcs_write(v, VMCS_GUEST_RIP, entry);
+	set_control_registers(v, config, CR0_PE | CR0_ET, 0);
 	gpr_write(v, GPR_RAX, MULTIBOOT_MAGIC);
-	gpr_write(v, GPR_RBX, info);
+	gpr_write(v, GPR_RBX, start->info);
 	gpr_write(v, GPR_RDX, 0);
 }
 
-void vcpu_reset(struct vcpu *v, struct vm *vm, uint64_t entry, uint64_t info)
+/* Linux, Documentation/x86/boot.rst, "64-bit Boot Protocol" */
+static void start_linux(struct vcpu *v, const struct vm_config *config, const struct vcpu_start *start)
+{
+	set_segment(v, SEG_CS, START_LINUX_CS, UINT32_MAX, AR_CODE64);
+	set_data_segments(v, START_LINUX_DS, UINT32_MAX, AR_DATA32);
+	vmcs_write(v, VMCS_GUEST_GDTR_BASE, start->gdt);
+	vmcs_write(v, VMCS_GUEST_GDTR_LIMIT, GDT_LIMIT);
+	set_control_registers(v, config, CR0_PE | CR0_ET | CR0_PG, CR4_PAE);
+	vmcs_write(v, VMCS_GUEST_CR3, start->cr3);
+	vmcs_write(v, VMCS_GUEST_EFER, EFER_LME | EFER_LMA);
+	vmcs_write(v, VMCS_ENTRY_CONTROLS, vmcs_read(v, VMCS_ENTRY_CONTROLS) | ENTRY_IA32E);
+	gpr_write(v, GPR_RSI, start->info);
+	gpr_write(v, GPR_RDX, 0);
+}
+
+void vcpu_reset(struct vcpu *v, struct vm *vm, const struct vcpu_start *start)
 {
 	/* Nothing was ever loaded from hardware: the state set up here is the first base. */
 	for (unsigned i = 0; i < VMCS_WORDS; i++)
 		v->loaded[i] = UINT64_MAX;
 	write_all(v, power_up_state, sizeof(power_up_state) / sizeof(power_up_state[0]));
 	vcpu_init(v, vm);
-	if (v->index == 0)
-		enter_multiboot(v, &vm->config, entry, info);
+	if (v->index == 0) {
+		if (start->kind == START_LINUX)
+			start_linux(v, &vm->config, start);
+		else
+			start_multiboot(v, &vm->config, start);
+		vmcs_write(v, VMCS_GUEST_RIP, start->entry);
+	}
 	v->entry = ENTRY_WAIT;
 	v->wake_at = TIME_NONE;
 	v->deadline = TIME_NONE;

@@ -156,11 +156,27 @@ enum entry_result vcpu_prepare_entry(struct vcpu *v, struct vm *vm, struct world
 /* Whether the scheduler should take an entry step for vCPU `index` at time `now`: it runs, has an event posted, or is due. */
 bool vm_cpu_wants_step(const struct vm *vm, unsigned index, uint64_t now);
 
+/* How the BSP starts; the loader (hv/load) decides. */
+enum vcpu_start_kind {
+	START_MULTIBOOT,	/* multiboot 1: 32-bit flat protected mode, RAX = 0x2BADB002, RBX = info */
+	START_LINUX,		/* Linux' 64-bit boot protocol: long mode on cr3's identity map, RSI = info */
+};
+
+#define START_LINUX_CS	0x10	/* __BOOT_CS and __BOOT_DS */
+#define START_LINUX_DS	0x18
+
+struct vcpu_start {
+	enum vcpu_start_kind kind;
+	uint64_t entry;		/* GPA of the first instruction */
+	uint64_t info;		/* GPA of the multiboot information, or of struct boot_params */
+	uint64_t cr3, gdt;	/* START_LINUX: GPAs of the page tables, and of a GDT with the two selectors above */
+};
+
 /*
- * Guest state at power-on: the BSP at `entry` as multiboot 1 has it (32-bit flat protected mode, RAX = 0x2BADB002,
- * RBX = `info`); the others in the state of INIT, waiting for SIPI. Writes guest-state slots, guest-owned masks and shadows; controls, host
+ * Guest state at power-on: the BSP as `start` says; the others in the state of INIT, waiting for SIPI. Writes
+ * guest-state slots, guest-owned masks and shadows, and the IA-32e bit of the entry controls; all other controls, host
  * state and addresses of bitmaps are metal's (setup.c in vmx/).
  */
-void vcpu_reset(struct vcpu *v, struct vm *vm, uint64_t entry, uint64_t info);
+void vcpu_reset(struct vcpu *v, struct vm *vm, const struct vcpu_start *start);
 
 #endif

@@ -1,13 +1,13 @@
 /*
  * print.c: formatted text into a buffer.
  *
- * Called by the log, the panic path and the trace's session frame; it must not panic, allocate or call out.
+ * Called by the log, the panic path, the trace's session frame and, on the host as on the metal, by hv/load; it must not
+ * panic, allocate or call out.
  */
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "lib/print.h"
-#include "lib/string.h"
 
 struct out {
 	char *buffer;
@@ -149,12 +149,13 @@ static uint64_t narrow_unsigned(uint64_t value, int length)
 
 static void out_string(struct out *o, const struct spec *s, const char *text)
 {
-	size_t length;
+	int length = 0;
 
 	if (!text)
 		text = "(null)";
-	length = string_length(text, s->precision >= 0 ? (size_t)s->precision : SIZE_MAX);
-	out_padded(o, s, text, (int)length);
+	while (text[length] && (s->precision < 0 || length < s->precision))
+		length++;
+	out_padded(o, s, text, length);
 }
 
 /* va_list is passed by pointer so that its progress is seen by the caller (C11 7.16, footnote). */

@@ -1,21 +1,15 @@
-/* guest.h: the guest's image, loaded into its memory. */
+/* guest.h: the guest's files, loaded into its memory. */
 #ifndef VMX_GUEST_H
 #define VMX_GUEST_H
 
-#include <stdint.h>
+#include "vcpu.h"
 
 struct boot;
 
-struct guest {
-	uint64_t entry;		/* GPA where the BSP starts */
-	uint64_t info;		/* GPA of the multiboot information */
-};
-
 /*
- * Loads the boot loader's first module, a multiboot (version 1) ELF, its initrd if there is a second module,
- * and the multiboot information. Whatever is wrong with the image ends the run as a host error that says
- * what.
+ * Loads the boot loader's first module, and its second, the initrd, if there is one, into `memory`, which is `size`
+ * bytes of zeros. Whatever is wrong with them ends the run as a host error that says what, and at which offset.
  */
-struct guest guest_load(const struct boot *boot, uint8_t *memory, uint64_t size);
+struct vcpu_start guest_load(const struct boot *boot, uint8_t *memory, uint64_t size);
 
 #endif

@@ -45,7 +45,7 @@ static void configure(struct vmx *x, const struct options *o)
 	host_cpuid_build_policy(c);
 }
 
-static void create_cpu(struct vmx *x, unsigned index, const struct guest *guest, const struct setup *setup)
+static void create_cpu(struct vmx *x, unsigned index, const struct vcpu_start *start, const struct setup *setup)
 {
 	struct vmx_cpu *c = &x->cpu[index];
 
@@ -61,7 +61,7 @@ static void create_cpu(struct vmx *x, unsigned index, const struct guest *guest,
 
 	for (unsigned i = 0; i < VMCS_WORDS; i++)
 		c->v->loaded[i] = ~0ull;
-	vcpu_reset(c->v, &x->vm, guest->entry, guest->info);
+	vcpu_reset(c->v, &x->vm, start);
 	vcpu_begin_step(c->v, 0);	/* what the reset wrote is the base, no effect of a step */
 	setup_vmcs(c, setup);
 }
@@ -89,7 +89,7 @@ void vmx_main(const struct boot *boot)
 	const struct options *o = &boot->options;
 	struct vmx *x = memory_allocate(sizeof(*x), 4096, "the hypervisor's state");
 	struct setup setup;
-	struct guest guest;
+	struct vcpu_start start;
 	struct vm_stop stop;
 
 	capability_init(&x->capability, o->vcpus, o->host_random);
@@ -100,14 +100,14 @@ void vmx_main(const struct boot *boot)
 
 	configure(x, o);
 	x->guest_memory = memory_allocate(x->vm.config.memory_size, LARGE_PAGE, "the guest's memory (option mem=)");
-	guest = guest_load(boot, x->guest_memory, x->vm.config.memory_size);
+	start = guest_load(boot, x->guest_memory, x->vm.config.memory_size);
 	setup.ept_pointer = ept_build((uint64_t)x->guest_memory, x->vm.config.memory_size);
 	setup.msr_bitmap = bitmaps_build_msr();
 	setup.io_bitmap = bitmaps_build_io();
 
 	vm_reset(&x->vm);
 	for (unsigned i = 0; i < o->vcpus; i++)
-		create_cpu(x, i, &guest, &setup);
+		create_cpu(x, i, &start, &setup);
 	backend_init(x);
 	world_init(x);
 	schedule_init(x);

@@ -196,7 +196,7 @@ struct fake *fake_new(unsigned cpus)
 		memset(v->loaded, 0xff, sizeof(v->loaded));
 		fake_set(v, VMCS_PIN_CONTROLS,
 			 PIN_EXTERNAL_INTERRUPT | PIN_NMI | PIN_VIRTUAL_NMIS | PIN_PREEMPTION_TIMER);
-		vcpu_reset(v, &f->vm, FAKE_CODE, 0x9000);
+		vcpu_reset(v, &f->vm, &(struct vcpu_start){ .kind = START_MULTIBOOT, .entry = FAKE_CODE, .info = 0x9000 });
 		fake_set(v, VMCS_GUEST_RSP, FAKE_STACK);
 	}
 	return f;
