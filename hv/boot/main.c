@@ -14,7 +14,7 @@
 
 #define PIC_MASTER_MASK	0x21
 #define PIC_SLAVE_MASK	0xa1
-#define LOG_DIVISOR	12	/* 9600 baud */
+#define SOCKET_DIVISOR	12	/* 9600 baud */
 
 noreturn void boot_main(uint32_t magic, uint32_t info);
 
@@ -43,10 +43,13 @@ void boot_main(uint32_t magic, uint32_t info)
 	/*
 	 * A recorder's session: the log is a socket, which Bochs asks for input once in the time of a
 	 * character. At 115200 baud and the recorder's `ips` that is a system call every 87 instructions,
-	 * which makes all else a third slower.
+	 * which makes all else a third slower. The console is one only where input is wanted.
 	 */
-	if (boot.options.session)
-		serial_set_divisor(&serial_log, LOG_DIVISOR);
+	if (boot.options.session) {
+		serial_set_divisor(&serial_log, SOCKET_DIVISOR);
+		if (boot.options.console_input)
+			serial_set_divisor(&serial_console, SOCKET_DIVISOR);
+	}
 	memory_init(&boot.loader);
 	if (!boot.loader.modules)
 		log_host_error("no guest: the first module2 of the boot loader's entry is the guest");

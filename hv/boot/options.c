@@ -23,6 +23,7 @@ static const struct {
 	{ "vcpus=", offsetof(struct options, vcpus), 1, VM_MAX_CPUS },
 	{ "mem=", offsetof(struct options, memory_mib), 2, 3072 },	/* below the MMIO of platform.h */
 	{ "tsc_khz=", offsetof(struct options, tsc_khz), 1000, 10000000 },
+	{ "rtc=", offsetof(struct options, rtc), 1, UINT32_MAX },
 };
 
 static const struct {
@@ -30,6 +31,7 @@ static const struct {
 	size_t offset;
 } flags[] = {
 	{ "check-snapshot", offsetof(struct options, check_snapshot) },
+	{ "console-input", offsetof(struct options, console_input) },
 	{ "host-random", offsetof(struct options, host_random) },
 	{ "hide-tracing-time", offsetof(struct options, hide_tracing_time) },
 };

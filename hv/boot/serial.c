@@ -16,7 +16,11 @@
 #define UART_LSR	5
 #define UART_SCRATCH	7
 
-#define UART_FCR_ON_CLEAR	0x07	/* FIFOs on, both cleared */
+/*
+ * FIFOs on, both cleared. With a trigger level of 14 Bochs fills the receive FIFO so far; at 1 it takes the
+ * second byte from its source only when the first was read, and a look each 16 ms would find one.
+ */
+#define UART_FCR_ON_CLEAR	0xc7
 #define UART_LCR_8N1		0x03
 #define UART_LCR_DLAB		0x80
 #define UART_MCR_DTR_RTS	0x03

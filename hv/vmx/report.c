@@ -108,6 +108,8 @@ void report_totals(const struct vmx *x)
 			log_print(", %s %lu", report_reason(reason),
 				  x->tracer.encoder.reasons[reason]);
 	log_print("\n");
+	if (x->input_taken)
+		log_print("vexit: input %lu\n", x->input_taken);	/* the recorder reads it */
 }
 
 static void panic_report(void)

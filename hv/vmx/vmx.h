@@ -69,6 +69,7 @@ struct vmx {
 	struct vmx_cpu *running;	/* whose step is in hand: the world's calls are about it */
 	struct scheduler scheduler;
 	bool check_snapshot;
+	uint64_t input_taken;		/* bytes that the guest's console took */
 
 	uint64_t supported[VMCS_WORDS];	/* fields that this processor has */
 	uint64_t known[VMCS_WORDS];	/* slots that no exit changes, and those that aren't supported */

@@ -104,6 +104,7 @@ static int world_console_in(struct world *w)
 	uint8_t byte;
 	int result = serial_receive(&serial_console, &byte) ? byte : -1;
 
+	x->input_taken += result >= 0;
 	record(x, CROSSING_CONSOLE_IN, 0, (uint64_t)(int64_t)result);
 	return result;
 }
