@@ -8,6 +8,7 @@
 #include "world.h"
 
 #define IRQ_PIT		0	/* at the I/O APIC: pin 2 */
+#define IRQ_KEYBOARD	1
 #define IRQ_UART	4
 #define IRQ_RTC		8
 #define IRQ_SCI		9	/* ACPI's; level-triggered */

@@ -5,6 +5,8 @@
  * the two functions.
  */
 #include "dev/lapic.h"
+#include "dev/pit.h"
+#include "dev/rtc.h"
 #include "dev/timers.h"
 #include "dev/vm_state.h"
 
@@ -20,6 +22,8 @@ void timers_update(struct vm *vm)
 
 	for (unsigned i = 0; i < vm_cpus(vm); i++)
 		nearer(&next, vm->cpu[i].lapic.timer_deadline);
+	nearer(&next, vm->pit.channel[0].deadline);
+	nearer(&next, vm->rtc.deadline);
 	if (next != vm->timer_next) {
 		vm->timer_next = next;
 		vm_touch(vm, VM_DEVICE_VM);
@@ -32,5 +36,9 @@ void timers_run(struct vm *vm, struct world *w, unsigned self, uint64_t now)
 		if (vm->cpu[i].lapic.timer_deadline <= now)
 			lapic_timer_expire(vm, w, self, i, now);
 	}
+	if (vm->pit.channel[0].deadline <= now)
+		pit_expire(vm, w, self, now);
+	if (vm->rtc.deadline <= now)
+		rtc_expire(vm, w, self, now);
 	timers_update(vm);
 }

@@ -4,7 +4,11 @@
  *
  * Called by metal and tests at set-up, by handlers and entry steps. Pure: no world, no memory but struct vm.
  */
+#include "dev/i8042.h"
 #include "dev/lapic.h"
+#include "dev/pit.h"
+#include "dev/pm.h"
+#include "dev/rtc.h"
 #include "dev/uart.h"
 #include "dev/vm_state.h"
 
@@ -27,10 +31,15 @@ void vm_reset(struct vm *vm)
 	for (unsigned i = 0; i < VM_MAX_CPUS; i++)
 		cpu_reset(&vm->cpu[i], i);
 	uart_reset(&vm->uart);
+	pit_reset(&vm->pit);
+	rtc_reset(vm);
+	vm->chipset = (struct chipset){ 0 };
+	pm_reset(&vm->chipset);
+	i8042_reset(&vm->chipset);
 	vm->stop = (struct vm_stop){ .kind = STOP_NONE };
 	vm->absent_io = 0;
 	vm->timer_next = TIME_NONE;
-	vm->hidden = 0;
+	vm->hidden = vm->config.tsc_start;
 	for (unsigned i = 0; i < VM_MAX_CONTROLLERS; i++)
 		vm->chain[i] = 0;
 	for (unsigned i = 0; i < sizeof(vm->reserved); i++)

@@ -26,6 +26,22 @@
 	    offsetof(struct vm, cpu) + offsetof(struct vm_cpu, lapic), member, size, count)
 #define UART(member, size, count) \
 	ROW("uart." #member, VM_DEVICE_UART, struct uart, offsetof(struct vm, uart), member, size, count)
+#define PIT_CHANNEL(n, member, size)                                                             \
+	ROW("pit.channel" #n "." #member, VM_DEVICE_PIT, struct pit_channel,                     \
+	    offsetof(struct vm, pit.channel[n]), member, size, sizeof(((struct pit_channel *)0)->member) / size)
+#define PIT_CHANNEL_ROWS(n)                                                                      \
+	PIT_CHANNEL(n, base, 8), PIT_CHANNEL(n, stopped, 8), PIT_CHANNEL(n, next_at, 8),         \
+	PIT_CHANNEL(n, next_base, 8), PIT_CHANNEL(n, deadline, 8), PIT_CHANNEL(n, count, 4),     \
+	PIT_CHANNEL(n, next, 4), PIT_CHANNEL(n, latch, 2), PIT_CHANNEL(n, control, 1),           \
+	PIT_CHANNEL(n, status, 1), PIT_CHANNEL(n, gate, 1), PIT_CHANNEL(n, low_byte, 1),         \
+	PIT_CHANNEL(n, latched_bytes, 1), PIT_CHANNEL(n, status_latched, 1),                     \
+	PIT_CHANNEL(n, half_written, 1), PIT_CHANNEL(n, half_read, 1), PIT_CHANNEL(n, reserved, 1)
+#define PIT(member, size, count) \
+	ROW("pit." #member, VM_DEVICE_PIT, struct pit, offsetof(struct vm, pit), member, size, count)
+#define RTC(member, size, count) \
+	ROW("rtc." #member, VM_DEVICE_RTC, struct rtc, offsetof(struct vm, rtc), member, size, count)
+#define CHIPSET(member, size, count) \
+	ROW("chipset." #member, VM_DEVICE_CHIPSET, struct chipset, offsetof(struct vm, chipset), member, size, count)
 #define STOP(member, size, count) \
 	ROW("vm.stop." #member, VM_DEVICE_VM, struct vm_stop, offsetof(struct vm, stop), member, size, count)
 #define VM(member, size, count) \
@@ -44,6 +60,8 @@ const struct vm_field vm_fields[] = {
 	CONFIG(cr0_fixed1, 8, 1),
 	CONFIG(cr4_fixed0, 8, 1),
 	CONFIG(cr4_fixed1, 8, 1),
+	CONFIG(tsc_start, 8, 1),
+	CONFIG(rtc_start, 8, 1),
 	CONFIG(host_random, 4, 1),
 	CONFIG(phys_bits, 4, 1),
 	CONFIG(cr4_allowed, 8, 1),
@@ -103,6 +121,32 @@ const struct vm_field vm_fields[] = {
 	UART(thr_empty_pending, 1, 1),
 	UART(line, 1, 1),
 	UART(reserved, 1, 6),
+
+	PIT_CHANNEL_ROWS(0),
+	PIT_CHANNEL_ROWS(1),
+	PIT_CHANNEL_ROWS(2),
+	PIT(system_control, 1, 1),
+	PIT(reserved, 1, 7),
+
+	RTC(second, 8, 1),
+	RTC(origin, 8, 1),
+	RTC(flags_since, 8, 1),
+	RTC(deadline, 8, 1),
+	RTC(cmos, 1, RTC_CMOS),
+	RTC(index, 1, 1),
+	RTC(flags, 1, 1),
+	RTC(reserved, 1, 6),
+
+	CHIPSET(pci_address, 4, 1),
+	CHIPSET(pm1_status, 2, 1),
+	CHIPSET(pm1_enable, 2, 1),
+	CHIPSET(pm1_control, 2, 1),
+	CHIPSET(reset_control, 1, 1),
+	CHIPSET(i8042_command, 1, 1),
+	CHIPSET(i8042_status, 1, 1),
+	CHIPSET(i8042_data, 1, 1),
+	CHIPSET(i8042_awaits, 1, 1),
+	CHIPSET(reserved, 1, 1),
 
 	STOP(kind, 4, 1),
 	STOP(reserved, 4, 1),

@@ -219,17 +219,17 @@ static inline bool goes_on_as_before(const struct vcpu *v, const struct vm *vm, 
 	_Static_assert(CPU_RUNNING == 0 && ENTRY_ENTER == 0, "what is usual is 0");
 	return vm->timer_next == TIME_NONE && v->deadline == TIME_NONE && vm->config.cpu_count == 1 &&
 	       !(cpu->activity | cpu->attention | v->entry | vm->config.hide_tracing_time) &&
-	       v->vmcs[VMCS_TSC_OFFSET] == cpu->tsc_offset && v->tsc < vm->uart.poll_at;
+	       v->vmcs[VMCS_TSC_OFFSET] == cpu->tsc_offset - vm->hidden && vm_time(vm, v->tsc) < vm->uart.poll_at;
 }
 
 /* The VM's time stands still while the tracer works. */
 static void hide_tracing_time(struct vm *vm, struct world *w)
 {
-	uint64_t cycles = w->ops->tracer_cycles(w);
+	uint64_t hidden = vm->config.tsc_start + w->ops->tracer_cycles(w);
 
-	if (cycles == vm->hidden)
+	if (hidden == vm->hidden)
 		return;
-	vm->hidden = cycles;
+	vm->hidden = hidden;
 	vm_touch(vm, VM_DEVICE_VM);
 }
 

@@ -15,6 +15,7 @@
 #define PORT_SYSTEM          0x61    /* gate and output of PIT channel 2 */
 #define PORT_RTC             0x70    /* MC146818: index, data */
 #define PORT_8042            0x64    /* keyboard controller: no keyboard; command 0xfe resets */
+#define PORT_FAST_RESET      0x92    /* system control port A: bit 0 set resets */
 #define PORT_PCI             0xcf8   /* configuration mechanism 1: address, data; the bus is empty */
 #define PORT_PM1_EVENT       0x600   /* ACPI PM1a event block: status, enable */
 #define PORT_UART            0x3f8   /* 16550, eight ports: the guest's console */

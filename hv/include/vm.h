@@ -34,6 +34,8 @@ struct vm_config {
 	uint64_t xcr0_allowed;		/* XCR0 bits that the guest may set */
 	uint64_t xss_allowed;
 	uint64_t cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
+	uint64_t tsc_start;		/* host TSC at the VM's time 0, just before its first entry */
+	uint64_t rtc_start;		/* time of day at the VM's time 0: seconds since 1970 */
 	uint32_t host_random;		/* the guest may have RDRAND and RDSEED */
 	/* Made by cpuid_build_policy(), for short paths. */
 	uint32_t phys_bits;		/* MAXPHYADDR */
@@ -100,6 +102,52 @@ struct uart {			/* 16550, as the guest sees it; LSR, IIR and MSR follow from the
 	uint8_t reserved[6];
 };
 
+struct pit_channel {		/* a counter of the 8254; clocks are its own, counted from the VM's time 0 */
+	uint64_t base;		/* clock at which the count was loaded, or all ones: it wasn't */
+	uint64_t stopped;	/* clocks counted when the gate went low, or all ones: it counts */
+	uint64_t next_at, next_base; /* clock from which `next` counts, and its base then */
+	uint64_t deadline;	/* VM's time at which the output rises next; channel 0's alone */
+	uint32_t count;		/* 1 to 65536; 0: none was written */
+	uint32_t next;		/* one that was written while another runs; 0: none */
+	uint16_t latch;		/* count as latched */
+	uint8_t control;	/* control word, bits 5:0 */
+	uint8_t status;		/* status byte as latched */
+	uint8_t gate;
+	uint8_t low_byte;	/* of a count half written */
+	uint8_t latched_bytes;	/* of `latch` still to be read */
+	uint8_t status_latched;
+	uint8_t half_written, half_read; /* the next byte is the high one */
+	uint8_t reserved[6];
+};
+
+struct pit {
+	struct pit_channel channel[3];
+	uint8_t system_control;	/* port 0x61, bits 3:0 */
+	uint8_t reserved[7];
+};
+
+#define RTC_CMOS 128
+
+struct rtc {			/* MC146818; its clock counts 32768 Hz from the VM's time 0 */
+	uint64_t second;	/* since 1970, */
+	uint64_t origin;	/* and the clock at which it began */
+	uint64_t flags_since;	/* clock up to which events are in `flags` */
+	uint64_t deadline;	/* VM's time of the next interrupt */
+	uint8_t cmos[RTC_CMOS];	/* by address; time of day only while the clock is held still */
+	uint8_t index;
+	uint8_t flags;		/* register C without IRQF */
+	uint8_t reserved[6];
+};
+
+struct chipset {		/* what is too small for a device of its own */
+	uint32_t pci_address;
+	uint16_t pm1_status, pm1_enable, pm1_control;
+	uint8_t reset_control;	/* port 0xcf9 */
+	uint8_t i8042_command, i8042_status, i8042_data;
+	uint8_t i8042_awaits;	/* the command whose data comes next; 0: none */
+	uint8_t reserved;
+};
+
 /* How the VM ends. The log's `vexit: verdict KIND VALUE` and the closing frame have these. */
 #define STOP_KINDS(X)                                                    \
 	X(0, NONE, "none")                                               \
@@ -129,10 +177,13 @@ struct vm {
 	struct vm_config config;
 	struct vm_cpu cpu[VM_MAX_CPUS];
 	struct uart uart;
+	struct pit pit;
+	struct rtc rtc;
+	struct chipset chipset;
 	struct vm_stop stop;
 	uint64_t absent_io;	/* accesses to ports and addresses where nothing is */
 	uint64_t timer_next;	/* the nearest deadline of all timers: timers.c */
-	uint64_t hidden;	/* host TSC cycles of the tracer that the VM's time leaves out (hide_tracing_time) */
+	uint64_t hidden;	/* host TSC cycles that the VM's time leaves out: before it, and with hide_tracing_time the tracer's */
 	uint8_t chain[VM_MAX_CONTROLLERS]; /* extra controllers asked before exits.def's handler: indexes into exit_controllers[], 0 ends */
 	uint8_t reserved[4];
 	uint64_t touched;	/* devices that this step changed: 1 << enum vm_device; not state */
@@ -142,7 +193,10 @@ struct vm {
  * The PC's devices: X(number, NAME, member of struct vm), in ascending order. Each is a struct of whole words.
  */
 #define VM_DEVICES(X)   \
-	X(8, UART, uart)
+	X(8, UART, uart) \
+	X(12, PIT, pit)  \
+	X(13, RTC, rtc)  \
+	X(14, CHIPSET, chipset)
 
 /* What has a check byte of its own. Bits of vm->touched; the trace's numbers. */
 enum vm_device {

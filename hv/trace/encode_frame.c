@@ -80,7 +80,7 @@ static void see_devices(struct encoder *e, const struct vm *vm)
 		struct device_seen *s = &e->seen[device];
 
 		s->offset = offsetof(struct vm, cpu) + device * sizeof(struct vm_cpu);
-		s->words = DEVICE_WORDS;
+		s->words = device < VM_MAX_CPUS ? DEVICE_WORDS : 0;	/* of the others, below */
 		s->rows = vm_rows_of(device);
 	}
 #define X(number, name, member) see_member(e, number, offsetof(struct vm, member), sizeof(vm->member));

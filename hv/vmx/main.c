@@ -7,10 +7,12 @@
 #include "boot/log.h"
 #include "boot/memory.h"
 #include "boot/panic.h"
+#include "boot/x86.h"
 #include "vmx/backend.h"
 #include "vmx/bitmaps.h"
 #include "vmx/ept.h"
 #include "vmx/guest.h"
+#include "vmx/clock.h"
 #include "vmx/host.h"
 #include "vmx/host_cpuid.h"
 #include "vmx/region.h"
@@ -105,6 +107,9 @@ void vmx_main(const struct boot *boot)
 	setup.msr_bitmap = bitmaps_build_msr();
 	setup.io_bitmap = bitmaps_build_io();
 
+	/* From here on the guest's time runs. */
+	x->vm.config.rtc_start = o->rtc ? o->rtc : clock_time_of_day();
+	x->vm.config.tsc_start = x86_rdtsc();
 	vm_reset(&x->vm);
 	for (unsigned i = 0; i < o->vcpus; i++)
 		create_cpu(x, i, &start, &setup);

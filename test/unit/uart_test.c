@@ -176,10 +176,10 @@ static void absent_ports(void **state)
 	uint8_t value[4] = { 1, 2, 3, 4 };
 	struct port_access all = { &f->vm, &f->world, 0, f->now, 0x80, 1 };
 
-	assert_int_equal(fake_in(f, 0x71, 1), 0xff);
-	assert_int_equal(fake_in(f, 0xcfc, 4), 0xffffffff);
+	assert_int_equal(fake_in(f, 0x1230, 1), 0xff);
+	assert_int_equal(fake_in(f, 0x1230, 4), 0xffffffff);
 	assert_int_equal(port_write(&all, value, 4), 4);
-	assert_int_equal(f->vm.absent_io, 3);
+	assert_int_equal(f->vm.absent_io, 6);
 	assert_int_equal(f->vm.stop.kind, STOP_NONE);
 }
 
@@ -198,7 +198,13 @@ static void ports_that_end(void **state)
 		{ PORT_RESET, 1, 0x06, STOP_RESET, 0 },
 		{ PORT_RESET - 1, 4, 0x80000600, STOP_NONE, 0 },	/* PCI's address register */
 		{ PORT_POWER_OFF, 2, 0x2000, STOP_POWER_OFF, 0 },
-		{ PORT_POWER_OFF, 2, 0x2001, STOP_NONE, 0 },
+		{ PORT_POWER_OFF, 2, 0x2001, STOP_POWER_OFF, 0 },	/* with SCI_EN, as it reads */
+		{ PORT_POWER_OFF, 2, 0x3400, STOP_NONE, 0 },		/* SLP_TYP 5: no such state */
+		{ PORT_POWER_OFF + 1, 1, 0x20, STOP_POWER_OFF, 0 },
+		{ PORT_8042, 1, 0xfe, STOP_RESET, 0 },
+		{ PORT_8042, 1, 0xff, STOP_NONE, 0 },
+		{ PORT_FAST_RESET, 1, 0x02, STOP_NONE, 0 },
+		{ PORT_FAST_RESET, 1, 0x01, STOP_RESET, 0 },
 	};
 
 	(void)state;

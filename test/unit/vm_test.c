@@ -29,6 +29,34 @@ static void rows_cover_struct_vm(void **state)
 	}
 }
 
+/* What the encoder compares of a device: words from its first row to its last, no more than a vCPU's, nobody else's. */
+static void devices_lie_together(void **state)
+{
+	(void)state;
+	for (unsigned device = VM_DEVICE_CPU0; device < VM_DEVICE_COUNT; device++) {
+		uint32_t first = UINT32_MAX, end = 0, bytes = 0;
+
+		if (device > VM_DEVICE_CPU0 && device < VM_MAX_CPUS)
+			continue;
+		for (unsigned i = 0; i < vm_field_count; i++) {
+			const struct vm_field *f = &vm_fields[i];
+			uint32_t size = (uint32_t)f->size * f->count;
+
+			if (f->device != device)
+				continue;
+			bytes += size;
+			first = f->offset < first ? f->offset : first;
+			end = f->offset + size > end ? f->offset + size : end;
+		}
+		if (!bytes)
+			continue;	/* a number without device */
+		assert_int_equal(bytes, end - first);
+		assert_int_equal(first % 8, 0);
+		assert_int_equal(bytes % 8, 0);
+		assert_in_range(bytes, 8, sizeof(struct vm_cpu));
+	}
+}
+
 static void row_names_differ(void **state)
 {
 	(void)state;
@@ -95,6 +123,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rows_cover_struct_vm),
+		cmocka_unit_test(devices_lie_together),
 		cmocka_unit_test(row_names_differ),
 		cmocka_unit_test(reset_sets_everything),
 		cmocka_unit_test(timer_expires_at_deadline),
