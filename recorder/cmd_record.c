@@ -32,10 +32,10 @@ static struct {
 
 static const struct option_row rows[] = {
 	{ "guest", 0, OPTION_TEXT, &option.guest, "NAME|FILE",
-	  "guest of the tree, or a multiboot ELF (with a '/' or a file's name)", 0, 0 },
+	  "guest of the tree, or a file (with a '/', or one that is there):\na Linux bzImage or a multiboot ELF", 0, 0 },
 	{ "append", 0, OPTION_TEXT, &option.append, "STR",
-	  "the guest's command line after its file name", 0, 0 },
-	{ "initrd", 0, OPTION_TEXT, &option.initrd, "FILE", "its first module", 0, 0 },
+	  "the kernel's command line; a multiboot guest gets its file\nname before it", 0, 0 },
+	{ "initrd", 0, OPTION_TEXT, &option.initrd, "FILE", "Linux: the initramfs; multiboot: the first module", 0, 0 },
 	{ "machine", 0, OPTION_CHOICE, &option.machine, "auto|bochs|qemu",
 	  "where the hypervisor runs; auto: QEMU where KVM has VMX,\nelse Bochs, which emulates it", 0, 0 },
 	{ "cpu", 0, OPTION_TEXT, &option.cpu, "MODEL", "the emulator's CPU model", 0, 0 },
@@ -175,6 +175,8 @@ static bool build_image(const struct machine *m)
 	if (!find_guest(guest, sizeof(guest)))
 		return false;
 	c.guest_name = strrchr(guest, '/') ? strrchr(guest, '/') + 1 : guest;
+	c.memory = option.memory;
+	c.vcpus = (uint32_t)option.vcpus;
 	snprintf(c.options, sizeof(c.options),
 		 "vcpus=%" PRIu64 " mem=%" PRIu64 " trace=%s tsc_khz=400000%s%s%s", option.vcpus,
 		 option.memory >> 20, levels[option.trace], option.check_snapshot ? " check-snapshot" : "",

@@ -169,13 +169,7 @@ static bool run_mkrescue(const char *tree, const char *iso, const char *log)
 	return false;
 }
 
-struct part {
-	const char *name;		/* below /boot */
-	uint8_t *bytes;
-	size_t size;
-};
-
-static bool make_iso(const struct part *parts, unsigned count, const char *directory, const char *iso)
+static bool make_iso(const struct image_part *parts, unsigned count, const char *directory, const char *iso)
 {
 	char path[PATH_MAX + 64], log[PATH_MAX + 64];
 	static const char *const folders[] = { "tree", "tree/boot", "tree/boot/grub" };
@@ -237,7 +231,7 @@ static void store_in_cache(const char *cached, const uint8_t *iso, size_t size)
 }
 
 /* The cache's file for these parts, in `path`. Without a cache directory: false. */
-static bool cache_path(const struct part *parts, unsigned count, char *path, size_t size)
+static bool cache_path(const struct image_part *parts, unsigned count, char *path, size_t size)
 {
 	const char *base = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
 	uint64_t keys[2 * 8 + 1];
@@ -282,7 +276,7 @@ static bool store_with_session(uint8_t *iso, size_t size, uint64_t session, cons
 bool image_build(const struct image_config *c, const char *directory)
 {
 	char cached[PATH_MAX], fresh[PATH_MAX + 64];
-	struct part parts[4] = { { .name = "grub/grub.cfg" }, { .name = "vexit.elf" }, { .name = "guest" } };
+	struct image_part parts[4] = { { .name = "grub/grub.cfg" }, { .name = "vexit.elf" }, { .name = "guest" } };
 	unsigned count = c->initrd ? 4 : 3;
 	uint8_t *iso = NULL;
 	bool ok = false, cache;
@@ -296,6 +290,8 @@ bool image_build(const struct image_config *c, const char *directory)
 	if (!(parts[1].bytes = load(c->hypervisor, &parts[1].size)) ||
 	    !(parts[2].bytes = load(c->guest, &parts[2].size)) ||
 	    (c->initrd && !(parts[3].bytes = load(c->initrd, &parts[3].size))))
+		goto out;
+	if (!guest_file_check(c, &parts[2], c->initrd ? &parts[3] : NULL))
 		goto out;
 	cache = cache_path(parts, count, cached, sizeof(cached));
 	snprintf(fresh, sizeof(fresh), "%s/fresh.iso", directory);

@@ -76,14 +76,27 @@ struct image_config {
 	const char *guest, *guest_name;	/* file; what its command line begins with */
 	const char *append;		/* the rest of it, or NULL */
 	const char *initrd;		/* or NULL */
+	uint64_t memory;		/* of the guest, bytes */
+	uint32_t vcpus;
 	char options[256];		/* the hypervisor's, after session= */
 	uint64_t session;
 };
 
-/* DIRECTORY/MACHINE_ISO, from a cache when it has one. false: printed. */
+struct image_part {			/* a file of the medium */
+	const char *name;		/* below /boot */
+	uint8_t *bytes;
+	size_t size;
+};
+
+/* DIRECTORY/MACHINE_ISO, from a cache when it has one, if the guest can be loaded at all. false: printed. */
 bool image_build(const struct image_config *c, const char *directory);
 /* Where the tool's own files are: $VEXIT_DIR, or the directory of the executable. */
 const char *image_directory(void);
+
+/* ---- guest_file.c ---- */
+
+/* Whether the hypervisor will load this guest, and this initrd if not NULL. false: printed why not, and where in which file. */
+bool guest_file_check(const struct image_config *c, const struct image_part *guest, const struct image_part *initrd);
 
 /* ---- follow.c ---- */
 

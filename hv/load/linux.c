@@ -190,6 +190,7 @@ static void place_zero_page(const struct load_input *in, const struct load_plan 
 	put(zero + HDR_CMD_LINE_PTR, LAYOUT_COMMAND_LINE, 4);
 	put(zero + HDR_RAMDISK_IMAGE, p->initrd, 4);
 	put(zero + HDR_RAMDISK_SIZE, in->initrd.size, 4);
+	put(zero + ZP_ACPI_RSDP, LAYOUT_BIOS, 8);
 	put(zero + ZP_E820_ENTRIES, LAYOUT_REGIONS, 1);
 	layout_map(in->memory, region);
 	for (unsigned i = 0; i < LAYOUT_REGIONS; i++) {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/print.h"
+#include "load/acpi.h"
 #include "load/plan.h"
 
 #define ELF_MAGIC 0x464c457fu
@@ -107,6 +108,7 @@ void load_place(const struct load_input *in, const struct load_plan *p, uint8_t 
 	for (unsigned i = 0; i < p->pieces; i++)
 		memcpy(memory + p->piece[i].gpa, p->piece[i].from, p->piece[i].size);
 	*start = (struct vcpu_start){ .kind = p->kind, .entry = p->entry };
+	acpi_build(memory + LAYOUT_BIOS, LAYOUT_BIOS, in->cpus);
 	if (p->kind == START_LINUX)
 		linux_place(in, p, memory, start);
 	else
