@@ -91,6 +91,9 @@ void pit_write(const struct port_access *a, uint32_t value)
 	uint64_t clock = clock_at(a->vm, a->now);
 
 	vm_touch(a->vm, VM_DEVICE_PIT);
+	/* A rise that has come already isn't lost by what is written now. */
+	if (pit->channel[0].deadline <= a->now)
+		pit_expire(a->vm, a->w, a->self, a->now);
 	if (index < PIT_CHANNELS) {
 		pit_channel_write(&pit->channel[index], (uint8_t)value, clock);
 	} else {
