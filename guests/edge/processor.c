@@ -119,7 +119,8 @@ static void test_apic_base(void)
 	volatile uint32_t *there = (volatile uint32_t *)((moved & ~0xfffull) + APIC_ID);
 	uint32_t id = apic_read(APIC_ID);
 
-	refuses("IA32_APIC_BASE, x2APIC", MSR_IA32_APIC_BASE, base | APIC_BASE_X2APIC);
+	refuses("IA32_APIC_BASE, x2APIC without enable", MSR_IA32_APIC_BASE,
+		(base & ~APIC_BASE_ENABLE) | APIC_BASE_X2APIC);
 	refuses("IA32_APIC_BASE, beyond MAXPHYADDR", MSR_IA32_APIC_BASE, base | 1ull << 51);
 	refuses("IA32_APIC_BASE in RAM", MSR_IA32_APIC_BASE, (base & 0xfff) | 0x100000);
 	wrmsr(MSR_IA32_APIC_BASE, base ^ APIC_BASE_BSP);
@@ -130,7 +131,9 @@ static void test_apic_base(void)
 	wrmsr(MSR_IA32_APIC_BASE, base & ~APIC_BASE_ENABLE);
 	test_equal("CPUID.1:EDX.APIC of a disabled APIC", cpuid(1, 0).edx >> 9 & 1, 0);
 	test_equal("a register of a disabled APIC", apic_read(APIC_ID), 0xffffffff);
+	refuses("IA32_APIC_BASE, x2APIC from disabled", MSR_IA32_APIC_BASE, base | APIC_BASE_X2APIC);
 	wrmsr(MSR_IA32_APIC_BASE, base);
+	apic_init();	/* its state was lost */
 	test_equal("the ID register, back again", apic_read(APIC_ID), id);
 }
 

@@ -20,6 +20,7 @@
 #define FCR_ON    0x01
 #define FCR_CLEAR 0x07
 #define FIFO      16
+#define PIN_UART  4 /* of the I/O APIC */
 #define V_UART    0x48
 
 static void test_divisor(void)
@@ -84,7 +85,7 @@ static void test_interrupt(void)
 {
 	uint32_t before = trap_count(V_UART);
 
-	apic_write(APIC_LVT_LINT0, V_UART);
+	ioapic_route(PIN_UART, 0, V_UART);
 	outb(UART_MCR, MCR_ON);
 	outb(UART_IER, 2);
 	test_equal("IIR: transmitter empty", inb(UART_IIR), 0xc2);
@@ -98,7 +99,7 @@ static void test_interrupt(void)
 	test_equal("interrupts with OUT2", trap_count(V_UART) - before, 1);
 	outb(UART_IER, 0);
 	outb(UART_MCR, MCR_ON);
-	apic_write(APIC_LVT_LINT0, APIC_LVT_MASKED);
+	ioapic_route(PIN_UART, 0, IOAPIC_MASKED);
 }
 
 void test_uart(void)

@@ -14,6 +14,7 @@
 #include "trap.h"
 #include "smp.h"
 #include "apic.h"
+#include "ioapic.h"
 #include "console.h"
 #include "page.h"
 #include "option.h"

@@ -7,13 +7,14 @@
 #include <string.h>
 
 #include "dev/mmio.h"
+#include "dev/ioapic.h"
 #include "dev/lapic.h"
 #include "dev/vm_state.h"
 #include "platform.h"
 
 #define PAGE_MASK UINT64_C(0xfff)
 
-enum region { REGION_RAM, REGION_CONSOLE, REGION_LAPIC, REGION_ABSENT };
+enum region { REGION_RAM, REGION_CONSOLE, REGION_LAPIC, REGION_IOAPIC, REGION_ABSENT };
 
 static enum region region_of(const struct vm *vm, unsigned self, uint64_t gpa, uint32_t len)
 {
@@ -22,14 +23,12 @@ static enum region region_of(const struct vm *vm, unsigned self, uint64_t gpa, u
 
 	if (vm_has_memory(vm, gpa, len))
 		return REGION_RAM;
-	if (lapic_enabled(cpu) && page == (cpu->apic_base & LAPIC_BASE_ADDRESS))
+	/* SDM, "x2APIC Register Address Space": in x2APIC mode nothing is at the page. */
+	if (lapic_enabled(cpu) && !lapic_is_x2apic(cpu) && page == (cpu->apic_base & LAPIC_BASE_ADDRESS))
 		return REGION_LAPIC;
+	if (page == MMIO_IOAPIC)
+		return REGION_IOAPIC;
 	return page == MMIO_CONSOLE ? REGION_CONSOLE : REGION_ABSENT;
-}
-
-bool physical_exists(const struct vm *vm, unsigned self, uint64_t gpa)
-{
-	return region_of(vm, self, gpa, 1) != REGION_ABSENT;
 }
 
 void physical_read(struct vcpu *v, struct vm *vm, struct world *w, uint64_t gpa, void *to, uint32_t len)
@@ -43,6 +42,11 @@ void physical_read(struct vcpu *v, struct vm *vm, struct world *w, uint64_t gpa,
 	case REGION_LAPIC:
 		memset(to, 0, len);
 		value = lapic_read(vm, v->index, gpa & PAGE_MASK, len, vm_time(vm, v->tsc));
+		memcpy(to, &value, len < 8 ? len : 8);
+		return;
+	case REGION_IOAPIC:
+		memset(to, 0, len);
+		value = ioapic_read(vm, gpa & PAGE_MASK);
 		memcpy(to, &value, len < 8 ? len : 8);
 		return;
 	case REGION_CONSOLE:
@@ -74,6 +78,10 @@ void physical_write(struct vcpu *v, struct vm *vm, struct world *w, uint64_t gpa
 	case REGION_LAPIC:
 		memcpy(&value, from, len < 8 ? len : 8);
 		lapic_write(vm, w, v->index, gpa & PAGE_MASK, len, value, vm_time(vm, v->tsc));
+		return;
+	case REGION_IOAPIC:
+		memcpy(&value, from, len < 8 ? len : 8);
+		ioapic_write(vm, w, v->index, gpa & PAGE_MASK, (uint32_t)value);
 		return;
 	case REGION_CONSOLE:
 		console_write(w, gpa, from);

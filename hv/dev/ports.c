@@ -9,6 +9,7 @@
 
 #include "dev/i8042.h"
 #include "dev/pci.h"
+#include "dev/pic.h"
 #include "dev/pit.h"
 #include "dev/pm.h"
 #include "dev/ports.h"
@@ -62,6 +63,9 @@ static void debug_exit_write(const struct port_access *a, uint32_t value)
 /* What a guest accesses most comes first. */
 static const struct port_range ranges[] = {
 	{ PORT_UART, PORT_UART + 7, BYTES, uart_port_read, uart_port_write, uart_port_write_bytes },
+	{ PORT_PIC_MASTER, PORT_PIC_MASTER + 1, BYTES, pic_read, pic_write, NULL },
+	{ PORT_PIC_SLAVE, PORT_PIC_SLAVE + 1, BYTES, pic_read, pic_write, NULL },
+	{ PORT_ELCR, PORT_ELCR + 1, BYTES, pic_elcr_read, pic_elcr_write, NULL },
 	{ PORT_PIT, PORT_PIT + 3, BYTES, pit_read, pit_write, NULL },
 	{ PORT_SYSTEM, PORT_SYSTEM, BYTES, pit_system_read, pit_system_write, NULL },
 	{ PORT_RTC, PORT_RTC, BYTES, rtc_index_read, rtc_index_write, NULL },

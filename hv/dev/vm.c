@@ -5,7 +5,9 @@
  * Called by metal and tests at set-up, by handlers and entry steps. Pure: no world, no memory but struct vm.
  */
 #include "dev/i8042.h"
+#include "dev/ioapic.h"
 #include "dev/lapic.h"
+#include "dev/pic.h"
 #include "dev/pit.h"
 #include "dev/pm.h"
 #include "dev/rtc.h"
@@ -24,6 +26,8 @@ static void cpu_reset(struct vm_cpu *cpu, unsigned index)
 		.misc_enable = MISC_ENABLE_RESET,
 	};
 	lapic_reset(&cpu->lapic, index);
+	if (index == 0)
+		lapic_virtual_wire(&cpu->lapic);
 }
 
 void vm_reset(struct vm *vm)
@@ -36,6 +40,8 @@ void vm_reset(struct vm *vm)
 	vm->chipset = (struct chipset){ 0 };
 	pm_reset(&vm->chipset);
 	i8042_reset(&vm->chipset);
+	ioapic_reset(&vm->ioapic);
+	pic_reset(&vm->pic);
 	vm->stop = (struct vm_stop){ .kind = STOP_NONE };
 	vm->absent_io = 0;
 	vm->timer_next = TIME_NONE;

@@ -42,6 +42,13 @@
 	ROW("rtc." #member, VM_DEVICE_RTC, struct rtc, offsetof(struct vm, rtc), member, size, count)
 #define CHIPSET(member, size, count) \
 	ROW("chipset." #member, VM_DEVICE_CHIPSET, struct chipset, offsetof(struct vm, chipset), member, size, count)
+#define IOAPIC(member, size, count) \
+	ROW("ioapic." #member, VM_DEVICE_IOAPIC, struct ioapic, offsetof(struct vm, ioapic), member, size, count)
+#define PIC(member, size, count) \
+	ROW("pic." #member, VM_DEVICE_PIC, struct pic, offsetof(struct vm, pic), member, size, count)
+#define PIC_CHIP(chip, index, member)                                                             \
+	ROW("pic." chip "." #member, VM_DEVICE_PIC, struct pic_chip,                              \
+	    offsetof(struct vm, pic) + index * sizeof(struct pic_chip), member, 1, 1)
 #define STOP(member, size, count) \
 	ROW("vm.stop." #member, VM_DEVICE_VM, struct vm_stop, offsetof(struct vm, stop), member, size, count)
 #define VM(member, size, count) \
@@ -73,7 +80,7 @@ const struct vm_field vm_fields[] = {
 	CPU(init_pending, 4, 1),
 	CPU(sipi_pending, 4, 1),
 	CPU(attention, 4, 1),
-	CPU(reserved, 4, 1),
+	CPU(extint_pending, 4, 1),
 	CPU(wake_at, 8, 1),
 	CPU(apic_base, 8, 1),
 	CPU(xcr0, 8, 1),
@@ -107,6 +114,7 @@ const struct vm_field vm_fields[] = {
 	LAPIC(irr, 4, 8),
 	LAPIC(timer_base, 8, 1),
 	LAPIC(timer_deadline, 8, 1),
+	LAPIC(tsc_deadline, 8, 1),
 
 	UART(poll_at, 8, 1),
 	UART(ier, 1, 1),
@@ -147,6 +155,31 @@ const struct vm_field vm_fields[] = {
 	CHIPSET(i8042_data, 1, 1),
 	CHIPSET(i8042_awaits, 1, 1),
 	CHIPSET(reserved, 1, 1),
+
+	IOAPIC(redirection, 8, IOAPIC_PINS),
+	IOAPIC(id, 4, 1),
+	IOAPIC(select, 4, 1),
+	IOAPIC(lines, 4, 1),
+	IOAPIC(reserved, 4, 1),
+
+	PIC_CHIP("master", 0, imr),
+	PIC_CHIP("master", 0, isr),
+	PIC_CHIP("master", 0, seen),
+	PIC_CHIP("master", 0, elcr),
+	PIC_CHIP("master", 0, base),
+	PIC_CHIP("master", 0, step),
+	PIC_CHIP("master", 0, lowest),
+	PIC_CHIP("master", 0, flags),
+	PIC_CHIP("slave", 1, imr),
+	PIC_CHIP("slave", 1, isr),
+	PIC_CHIP("slave", 1, seen),
+	PIC_CHIP("slave", 1, elcr),
+	PIC_CHIP("slave", 1, base),
+	PIC_CHIP("slave", 1, step),
+	PIC_CHIP("slave", 1, lowest),
+	PIC_CHIP("slave", 1, flags),
+	PIC(intr, 1, 1),
+	PIC(reserved, 1, 7),
 
 	STOP(kind, 4, 1),
 	STOP(reserved, 4, 1),

@@ -14,19 +14,10 @@
 #define LEAF_XSAVE		0xd
 #define DYNAMIC_LEAVES	(1u << LEAF_FEATURES | 1u << LEAF_EXTENDED_FEATURES | 1u << LEAF_TOPOLOGY | 1u << LEAF_XSAVE)
 
-/* Where in its range a leaf's index is; beyond the table: nowhere. */
-static inline uint32_t index_of(uint32_t leaf)
-{
-	_Static_assert(CPUID_RANGE_LEAVES == 32, "a leaf's low five bits index its range");
-	if (__builtin_expect(leaf < CPUID_RANGE_LEAVES, 1))
-		return leaf;
-	return leaf & 0x3fffffe0 ? UINT32_MAX : leaf >> 30 << 5 | (leaf & 31);
-}
-
 /* The first row of a leaf, or NULL. Nothing of the table is trusted: it may come from a trace. */
 static inline const struct vm_cpuid *first_row(const struct vm_config *config, uint32_t leaf)
 {
-	uint32_t at = index_of(leaf);
+	uint32_t at = cpuid_index_of(leaf);
 	unsigned first;
 
 	if (at >= sizeof(config->cpuid_index))

@@ -6,6 +6,7 @@
 
 #include <stddef.h>
 
+#include "platform.h"
 #include "vm.h"
 
 #define CPUID_1_ECX_XSAVE	(1u << 26)
@@ -19,6 +20,17 @@
 #define CPUID_80000001_EDX_LM	(1u << 29)
 
 #define XSAVE_LEGACY_AREA	576	/* bytes: FXSAVE's area and the XSAVE header */
+
+/* Where in config->cpuid_index a leaf is; UINT32_MAX: nowhere. Ranges 0 to 2 are bits 31:30 of the leaf; 3 is KVM's. */
+static inline uint32_t cpuid_index_of(uint32_t leaf)
+{
+	_Static_assert(CPUID_RANGE_LEAVES == 32, "a leaf's low five bits index its range");
+	if (__builtin_expect(leaf < CPUID_RANGE_LEAVES, 1))
+		return leaf;
+	if ((leaf & ~31u) == CPUID_KVM)
+		return 3 * CPUID_RANGE_LEAVES + (leaf & 31);
+	return leaf & 0x3fffffe0 || leaf >> 30 == 3 ? UINT32_MAX : leaf >> 30 << 5 | (leaf & 31);
+}
 
 /* The row of leaf and subleaf, or NULL. */
 const struct vm_cpuid *cpuid_find(const struct vm_config *config, uint32_t leaf, uint32_t subleaf);

@@ -11,7 +11,7 @@
 
 #define BIT(n) (1u << (n))
 
-/* Leaf 1. Not: DTES64, MONITOR, DS-CPL, VMX, SMX, EST, TM2, SDBG, PDCM, DCA, x2APIC, TSC deadline. */
+/* Leaf 1. Not: DTES64, MONITOR, DS-CPL, VMX, SMX, EST, TM2, SDBG, PDCM, DCA. */
 #define FEATURES_1_ECX                                                                              \
 	(BIT(0) /* SSE3 */ | BIT(1) /* PCLMULQDQ */ | BIT(9) /* SSSE3 */ | BIT(13) /* CMPXCHG16B */ |   \
 	 BIT(17) /* PCID */ | BIT(19) /* SSE4.1 */ | BIT(20) /* SSE4.2 */ | BIT(22) /* MOVBE */ |       \
@@ -19,7 +19,8 @@
 #define FEATURES_1_ECX_AVX	(BIT(12) /* FMA */ | BIT(28) /* AVX */ | BIT(29) /* F16C */)
 #define FEATURE_1_ECX_PCID	BIT(17)
 #define FEATURE_1_ECX_RDRAND	BIT(30)
-#define FEATURE_1_ECX_HYPERVISOR BIT(31)
+/* Ours, whatever the host has. */
+#define FEATURES_1_ECX_OURS	(BIT(21) /* x2APIC */ | BIT(24) /* TSC deadline */ | BIT(31) /* hypervisor */)
 /* Not: MCE and MCA (no bank is offered), DS, ACPI, TM, PBE. HTT says that the APIC ID count counts. */
 #define FEATURES_1_EDX                                                                              \
 	(BIT(0) /* FPU */ | BIT(1) /* VME */ | BIT(2) /* DE */ | BIT(3) /* PSE */ | BIT(4) /* TSC */ |  \
@@ -66,6 +67,8 @@
 	 BIT(27) /* RDTSCP */ | CPUID_80000001_EDX_LM)
 #define FEATURE_80000007_EDX_INVARIANT_TSC BIT(8)
 
+#define KVM_FEATURE_NOP_IO_DELAY BIT(1)
+
 #define MAX_BASIC_LEAF		0x16
 #define MAX_EXTENDED_LEAF	0x80000008
 
@@ -91,7 +94,7 @@ static void add(struct builder *b, uint32_t leaf, uint32_t subleaf, uint32_t eax
 		uint32_t edx)
 {
 	struct vm_config *c = b->config;
-	uint32_t at = (leaf >> 30) * CPUID_RANGE_LEAVES + (leaf & 0x3fffffff);
+	uint32_t at = cpuid_index_of(leaf);
 
 	if (c->cpuid_count == VM_MAX_CPUID)
 		return;
@@ -130,7 +133,7 @@ static void add_features(struct builder *b)
 	if (!(c->xcr0_allowed & XCR0_SSE))
 		ecx &= ~CPUID_1_ECX_XSAVE;
 	add(b, 1, CPUID_ANY_SUBLEAF, h.eax, (h.ebx & 0xffff) | c->cpu_count << 16,
-	    (h.ecx & ecx) | FEATURE_1_ECX_HYPERVISOR,
+	    (h.ecx & ecx) | FEATURES_1_ECX_OURS,
 	    (h.edx & FEATURES_1_EDX) | when(c->cpu_count > 1, FEATURE_1_EDX_HTT));
 }
 
@@ -238,6 +241,19 @@ static void add_hypervisor(struct builder *b)
 	add(b, CPUID_HYPERVISOR_TSC, CPUID_ANY_SUBLEAF, khz, khz, 0, 0);
 }
 
+/*
+ * KVM's leaves, at the second of the places where guests look for a hypervisor. Linux uses x2APIC without
+ * interrupt remapping only under hypervisors that it knows (try_to_enable_x2apic()): each access to the local APIC
+ * would be an EPT violation and an emulated instruction, where an MSR is one short exit. It takes nothing of KVM's for granted
+ * but what the feature bits say (arch/x86/kernel/kvm.c): no clock, no page shared with the hypervisor, no hypercall. The
+ * one feature offered is that a port access needs no delay: it saves the writes to port 0x80.
+ */
+static void add_kvm(struct builder *b)
+{
+	add(b, CPUID_KVM, CPUID_ANY_SUBLEAF, CPUID_KVM_FEATURES, CPUID_KVM_EBX, CPUID_KVM_ECX, CPUID_KVM_EDX);
+	add(b, CPUID_KVM_FEATURES, CPUID_ANY_SUBLEAF, KVM_FEATURE_NOP_IO_DELAY, 0, 0, 0);
+}
+
 static void add_extended(struct builder *b)
 {
 	struct host_cpuid h;
@@ -291,5 +307,6 @@ void cpuid_build_policy(struct vm_config *config, const struct host_cpuid *host,
 	add_basic(&b);
 	add_hypervisor(&b);
 	add_extended(&b);
+	add_kvm(&b);
 	config->cr4_allowed = cr4_allowed(config);
 }

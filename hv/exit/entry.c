@@ -8,6 +8,7 @@
 #include "exit/exit.h"
 #include "exit/startup.h"
 #include "dev/lapic.h"
+#include "dev/pic.h"
 #include "dev/timers.h"
 #include "dev/uart.h"
 #include "dev/vm_state.h"
@@ -59,11 +60,12 @@ static uint32_t nmi_window(struct vcpu *v)
 }
 
 /* Inject the NMI or the interrupt that may be delivered now; ask to be told when the others may be. */
-static void deliver(struct vcpu *v, struct vm *vm)
+static void deliver(struct vcpu *v, struct vm *vm, struct world *w)
 {
 	struct vm_cpu *cpu = &vm->cpu[v->index];
 	uint64_t controls = vmcs_read(v, VMCS_PROC_CONTROLS) & ~(uint64_t)WINDOWS;
 	int vector = lapic_pending(cpu);
+	bool extint = lapic_extint(vm, cpu);
 
 	if (cpu->nmi_pending) {
 		if (can_take_nmi(v)) {
@@ -74,8 +76,12 @@ static void deliver(struct vcpu *v, struct vm *vm)
 			controls |= nmi_window(v);
 		}
 	}
-	if (vector >= 0) {
-		if (can_take_interrupt(v)) {
+	if (extint || vector >= 0) {
+		if (can_take_interrupt(v) && extint) {
+			cpu->extint_pending = 0;
+			vm_touch_cpu(vm, v->index);
+			vcpu_queue_event(v, INTR_TYPE_EXTERNAL | pic_acknowledge(vm, w, v->index), 0, 0);
+		} else if (can_take_interrupt(v)) {
 			vcpu_queue_event(v, INTR_TYPE_EXTERNAL | (uint32_t)vector, 0, 0);
 			lapic_accept(vm, v->index, (unsigned)vector);
 		} else {
@@ -85,11 +91,11 @@ static void deliver(struct vcpu *v, struct vm *vm)
 	vmcs_update(v, VMCS_PROC_CONTROLS, controls);
 }
 
-static bool ends_halt(struct vcpu *v, const struct vm_cpu *cpu)
+static bool ends_halt(struct vcpu *v, const struct vm *vm, const struct vm_cpu *cpu)
 {
 	if (cpu->nmi_pending && can_take_nmi(v))
 		return true;
-	return cpu->activity == CPU_HALTED && lapic_pending(cpu) >= 0;
+	return cpu->activity == CPU_HALTED && (lapic_pending(cpu) >= 0 || lapic_extint(vm, cpu));
 }
 
 static void set_activity(struct vm *vm, unsigned index, enum cpu_activity activity)
@@ -108,14 +114,15 @@ static bool attend(struct vcpu *v, struct vm *vm, struct world *w)
 		return false;
 	if (cpu->activity == CPU_WAIT_SIPI && cpu->sipi_pending)
 		vcpu_take_sipi(v, vm);
-	if ((cpu->activity == CPU_HALTED || cpu->activity == CPU_HALTED_MASKED) && ends_halt(v, cpu)) {
+	if ((cpu->activity == CPU_HALTED || cpu->activity == CPU_HALTED_MASKED) && ends_halt(v, vm, cpu)) {
 		set_activity(vm, v->index, CPU_RUNNING);
 		vmcs_update(v, VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_ACTIVE);
 	}
 	if (cpu->activity == CPU_RUNNING)
-		deliver(v, vm);
+		deliver(v, vm, w);
 	/* What a sleeping vCPU can't take now it will see when it wakes. */
-	attention = cpu->activity == CPU_RUNNING && (cpu->nmi_pending || lapic_requested(&cpu->lapic));
+	attention = cpu->activity == CPU_RUNNING &&
+		    (cpu->nmi_pending || lapic_requested(&cpu->lapic) || lapic_extint(vm, cpu));
 	if (attention != cpu->attention) {
 		cpu->attention = attention;
 		vm_touch_cpu(vm, v->index);
@@ -169,7 +176,8 @@ static enum entry_result idle(struct vcpu *v, struct vm *vm)
 {
 	struct vm_cpu *cpu = &vm->cpu[v->index];
 	uint64_t wake_at = cpu->activity == CPU_HALTED ? cpu->lapic.timer_deadline : TIME_NONE;
-	uint64_t nearest = wake_at;
+	/* Whom the timers of the PC wake, their interrupts' ways decide: whoever sleeps last watches for all. */
+	uint64_t nearest = vm->timer_next;
 	bool wakes = can_wake(cpu);
 
 	if (cpu->wake_at != wake_at) {
@@ -185,8 +193,6 @@ static enum entry_result idle(struct vcpu *v, struct vm *vm)
 			v->entry = ENTRY_WAIT;
 			return ENTRY_WAIT;
 		}
-		if (vm->cpu[i].wake_at < nearest)
-			nearest = vm->cpu[i].wake_at;
 		wakes |= can_wake(&vm->cpu[i]);
 	}
 	if (!wakes) {

@@ -24,6 +24,11 @@
 #define READ_VMCS(argument)	*value = vmcs_read(v, VMCS_##argument); return true
 #define READ_CPU(argument)	*value = cpu->argument; return true
 
+static bool is_x2apic(uint32_t msr)
+{
+	return msr >= LAPIC_MSR_FIRST && msr <= LAPIC_MSR_LAST;
+}
+
 static bool msr_read(struct vcpu *v, struct vm *vm, uint32_t msr, uint64_t *value)
 {
 	struct vm_cpu *cpu = &vm->cpu[v->index];
@@ -34,6 +39,8 @@ static bool msr_read(struct vcpu *v, struct vm *vm, uint32_t msr, uint64_t *valu
 #include "msrs.def"
 #undef MSR
 	}
+	if (is_x2apic(msr))
+		return lapic_msr_read(vm, v->index, msr, value, vm_time(vm, v->tsc));
 	mtrr = mtrr_register(cpu, msr);
 	if (!mtrr)
 		return false;
@@ -43,20 +50,17 @@ static bool msr_read(struct vcpu *v, struct vm *vm, uint32_t msr, uint64_t *valu
 
 /* ---- WRMSR: the checks of rows marked CHECK. false = #GP(0) ---- */
 
-/* SDM, "IA32_APIC_BASE": we have no x2APIC; BSP is what it is; the page must not be taken by RAM. */
+/* SDM, "IA32_APIC_BASE": BSP is what it is; the page must not be taken by RAM. */
 static bool write_APIC_BASE(struct vcpu *v, struct vm *vm, struct world *w, uint64_t value)
 {
 	struct vm_cpu *cpu = &vm->cpu[v->index];
 	uint64_t base = value & LAPIC_BASE_ADDRESS;
 
-	(void)w;
-	if (value & ~(LAPIC_BASE_ADDRESS | LAPIC_BASE_ENABLE | LAPIC_BASE_BSP) ||
+	if (value & ~(LAPIC_BASE_ADDRESS | LAPIC_BASE_ENABLE | LAPIC_BASE_X2APIC | LAPIC_BASE_BSP) ||
 	    (value & ~vm_phys_mask(&vm->config)) ||
 	    base < vm->config.memory_size)
 		return false;
-	cpu->apic_base = base | (value & LAPIC_BASE_ENABLE) | (cpu->apic_base & LAPIC_BASE_BSP);
-	vm_touch_cpu(vm, v->index);
-	return true;
+	return lapic_set_base(vm, w, v->index, (value & ~(uint64_t)LAPIC_BASE_BSP) | (cpu->apic_base & LAPIC_BASE_BSP));
 }
 
 static bool write_MTRR_DEF_TYPE(struct vcpu *v, struct vm *vm, struct world *w, uint64_t value)
@@ -166,9 +170,19 @@ static bool write_EFER(struct vcpu *v, struct vm *vm, struct world *w, uint64_t 
 /* The entry step that follows writes the field: offsets may also hide the tracer's time. */
 static bool write_TIME_STAMP_COUNTER(struct vcpu *v, struct vm *vm, struct world *w, uint64_t value)
 {
+	uint64_t now = vm_time(vm, v->tsc);
+
 	(void)w;
-	vm->cpu[v->index].tsc_offset = value - vm_time(vm, v->tsc);
+	vm->cpu[v->index].tsc_offset = value - now;
 	vm_touch_cpu(vm, v->index);
+	lapic_timer_tsc_changed(vm, v->index, now);
+	return true;
+}
+
+static bool write_TSC_DEADLINE(struct vcpu *v, struct vm *vm, struct world *w, uint64_t value)
+{
+	(void)w;
+	lapic_timer_set_tsc_deadline(vm, v->index, value, vm_time(vm, v->tsc));
 	return true;
 }
 
@@ -195,6 +209,8 @@ static bool msr_write(struct vcpu *v, struct vm *vm, struct world *w, uint32_t m
 #include "msrs.def"
 #undef MSR
 	}
+	if (is_x2apic(msr))
+		return lapic_msr_write(vm, w, v->index, msr, value, vm_time(vm, v->tsc));
 	return write_mtrr(v, vm, msr, value);
 }
 

@@ -43,10 +43,11 @@ bool vcpu_take_init(struct vcpu *v, struct vm *vm, struct world *w)
 	init_debug_registers(w);
 	w->ops->invvpid(w, INVVPID_CONTEXT, 0);
 
-	/* SDM, "Local APIC State After It Receives an INIT Reset": all but the ID. */
+	/* SDM, "Local APIC State After It Receives an INIT Reset": all but the ID; the mode stays, too. */
 	lapic_reset(&cpu->lapic, cpu->lapic.id >> 24);
 	timers_update(vm);
 	cpu->nmi_pending = 0;
+	cpu->extint_pending = 0;
 	cpu->activity = CPU_WAIT_SIPI;
 	return true;
 }

@@ -46,5 +46,10 @@
 #define CPUID_SIGNATURE_EBX  0x69786576 /* "vexi" */
 #define CPUID_SIGNATURE_ECX  0x78657674 /* "tvex" */
 #define CPUID_SIGNATURE_EDX  0x78767469 /* "itvx" */
+#define CPUID_KVM            0x40000100 /* KVM's leaves, for x2APIC in Linux (cpuid_policy.c): "KVMKVMKVM" and three zeros */
+#define CPUID_KVM_FEATURES   0x40000101 /* EAX: KVM's feature bits */
+#define CPUID_KVM_EBX        0x4b4d564b
+#define CPUID_KVM_ECX        0x564b4d56
+#define CPUID_KVM_EDX        0x4d
 
 #endif

@@ -21,7 +21,7 @@ struct vm_cpuid {		/* one row of the guest's CPUID policy */
 	uint32_t eax, ebx, ecx, edx;
 };
 #define CPUID_ANY_SUBLEAF UINT32_MAX
-#define CPUID_RANGES		3	/* basic, hypervisor (0x40000000), extended (0x80000000): bits 31:30 of a leaf */
+#define CPUID_RANGES		4	/* basic, hypervisor (0x40000000), extended (0x80000000), KVM's (0x40000100) */
 #define CPUID_RANGE_LEAVES	32	/* leaves at a range's start that may have rows */
 
 struct vm_config {
@@ -58,18 +58,19 @@ enum cpu_activity {
 	CPU_HALTED_MASKED,	/* in HLT with RFLAGS.IF clear: only NMI and INIT end it */
 };
 
-struct lapic {			/* local APIC, xAPIC (SDM, "Advanced Programmable Interrupt Controller") */
-	uint32_t id;
+struct lapic {			/* local APIC (SDM, "Advanced Programmable Interrupt Controller"); its mode is apic_base's */
+	uint32_t id;		/* in bits 31:24, in both modes */
 	uint32_t tpr;
 	uint32_t ldr, dfr, svr;
 	uint32_t esr, esr_pending; /* as last written out; errors since */
-	uint32_t icr_low, icr_high;
+	uint32_t icr_low, icr_high; /* xAPIC: destination in bits 31:24 of icr_high; x2APIC: all of it */
 	uint32_t lvt_timer, lvt_thermal, lvt_perf, lvt_lint0, lvt_lint1, lvt_error;
 	uint32_t divide, initial_count;
 	uint32_t reserved;
 	uint32_t isr[8], tmr[8], irr[8];
 	uint64_t timer_base;	/* when the count began, or TIME_NONE: it stands still */
 	uint64_t timer_deadline;/* of its next interrupt; TIME_NONE: none, or masked */
+	uint64_t tsc_deadline;	/* IA32_TSC_DEADLINE: guest TSC; 0 = not armed, or not in that mode */
 };
 
 struct vm_cpu {
@@ -77,8 +78,8 @@ struct vm_cpu {
 	uint32_t nmi_pending;
 	uint32_t init_pending;
 	uint32_t sipi_pending;	/* SIPI vector + 1, 0 = none */
-	uint32_t attention;	/* 1: the next entry step must look at the events above and at lapic.irr */
-	uint32_t reserved;
+	uint32_t attention;	/* 1: the next entry step must look at the events above and below, and at lapic.irr */
+	uint32_t extint_pending;/* an ExtINT message of the I/O APIC: its vector is the 8259 pair's */
 	uint64_t wake_at;	/* VM's time, as the last entry step left it; TIME_NONE = event only */
 	uint64_t apic_base;	/* IA32_APIC_BASE */
 	uint64_t xcr0;
@@ -98,7 +99,7 @@ struct uart {			/* 16550, as the guest sees it; LSR, IIR and MSR follow from the
 	uint8_t rx_count;
 	uint8_t rx[16];		/* receive FIFO, oldest first */
 	uint8_t thr_empty_pending; /* THRE interrupt not yet acknowledged by an IIR read */
-	uint8_t line;		/* its interrupt request, wired to LINT0 of vCPU 0 */
+	uint8_t line;		/* its interrupt request, IRQ 4 */
 	uint8_t reserved[6];
 };
 
@@ -148,6 +149,30 @@ struct chipset {		/* what is too small for a device of its own */
 	uint8_t reserved;
 };
 
+#define IOAPIC_PINS 24
+
+struct ioapic {			/* 82093AA, with the EOI register of later ones */
+	uint64_t redirection[IOAPIC_PINS];
+	uint32_t id;		/* as its register has it: in bits 27:24 */
+	uint32_t select;
+	uint32_t lines;		/* ISA IRQs by number: what devices request now; the 8259 pair has the same wires */
+	uint32_t reserved;
+};
+
+struct pic {			/* the 8259A pair; requests follow from ioapic.lines */
+	struct pic_chip {
+		uint8_t imr, isr;
+		uint8_t seen;	/* edges that were served, or don't count: the line must fall first */
+		uint8_t elcr;	/* level-triggered inputs */
+		uint8_t base;	/* vector of IR0 */
+		uint8_t step;	/* initialization word that comes next, 2 to 4; 0: initialized */
+		uint8_t lowest;	/* the input of lowest priority */
+		uint8_t flags;	/* PIC_… in pic.c */
+	} chip[2];
+	uint8_t intr;		/* the master's output, wired to every LINT0 and to pin 0 of the I/O APIC */
+	uint8_t reserved[7];
+};
+
 /* How the VM ends. The log's `vexit: verdict KIND VALUE` and the closing frame have these. */
 #define STOP_KINDS(X)                                                    \
 	X(0, NONE, "none")                                               \
@@ -180,6 +205,8 @@ struct vm {
 	struct pit pit;
 	struct rtc rtc;
 	struct chipset chipset;
+	struct ioapic ioapic;
+	struct pic pic;
 	struct vm_stop stop;
 	uint64_t absent_io;	/* accesses to ports and addresses where nothing is */
 	uint64_t timer_next;	/* the nearest deadline of all timers: timers.c */
@@ -192,10 +219,12 @@ struct vm {
 /*
  * The PC's devices: X(number, NAME, member of struct vm), in ascending order. Each is a struct of whole words.
  */
-#define VM_DEVICES(X)   \
-	X(8, UART, uart) \
-	X(12, PIT, pit)  \
-	X(13, RTC, rtc)  \
+#define VM_DEVICES(X)       \
+	X(8, UART, uart)      \
+	X(10, IOAPIC, ioapic) \
+	X(11, PIC, pic)       \
+	X(12, PIT, pit)       \
+	X(13, RTC, rtc)       \
 	X(14, CHIPSET, chipset)
 
 /* What has a check byte of its own. Bits of vm->touched; the trace's numbers. */

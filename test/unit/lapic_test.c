@@ -67,17 +67,17 @@ static void software_disable(void **state)
 {
 	struct fake *f = *state;
 
-	fake_apic_write(f, 0, LINT0, 0x31);
-	assert_int_equal(fake_apic_read(f, 0, LINT0), MASKED | 0x31);
-	fake_apic_write(f, 0, ICR, SELF | 0x40);
-	assert_false(requested(f, 0, 0x40));
-	enable(f, 0);
-	fake_apic_write(f, 0, LINT0, 0x31);
-	fake_apic_write(f, 0, TIMER, 0x32);
-	assert_int_equal(fake_apic_read(f, 0, LINT0), 0x31);
-	fake_apic_write(f, 0, SVR, 0xff);
-	assert_int_equal(fake_apic_read(f, 0, LINT0), MASKED | 0x31);
-	assert_int_equal(fake_apic_read(f, 0, TIMER), MASKED | 0x32);
+	fake_apic_write(f, 1, LINT0, 0x31);
+	assert_int_equal(fake_apic_read(f, 1, LINT0), MASKED | 0x31);
+	fake_apic_write(f, 1, ICR, SELF | 0x40);
+	assert_false(requested(f, 1, 0x40));
+	enable(f, 1);
+	fake_apic_write(f, 1, LINT0, 0x31);
+	fake_apic_write(f, 1, TIMER, 0x32);
+	assert_int_equal(fake_apic_read(f, 1, LINT0), 0x31);
+	fake_apic_write(f, 1, SVR, 0xff);
+	assert_int_equal(fake_apic_read(f, 1, LINT0), MASKED | 0x31);
+	assert_int_equal(fake_apic_read(f, 1, TIMER), MASKED | 0x32);
 }
 
 /*

@@ -3,6 +3,8 @@
  * around it.
  */
 #include "support/fake.h"
+#include "dev/ioapic.h"
+#include "dev/irq.h"
 #include "dev/uart.h"
 
 enum { DATA, IER, IIR, LCR, MCR, LSR, MSR, SCRATCH };
@@ -110,7 +112,8 @@ static void interrupts(void **state)
 	struct vm_cpu *cpu = &f->vm.cpu[0];
 
 	fake_apic_write(f, 0, 0xf0, 0x1ff);
-	fake_apic_write(f, 0, 0x350, 0x24);	/* LINT0: fixed, vector 0x24 */
+	ioapic_write(&f->vm, &f->world, 0, 0x00, 0x10 + 2 * IRQ_UART);
+	ioapic_write(&f->vm, &f->world, 0, 0x10, 0x24);	/* to vCPU 0: fixed, an edge, vector 0x24 */
 	out(f, IIR, 0x01);
 	out(f, MCR, 0x0b);
 	out(f, IER, 0x01);
