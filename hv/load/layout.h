@@ -22,6 +22,7 @@
 
 #define LAYOUT_LOW_RAM_END	0x9fc00u	/* then a PC's extended BIOS data, and its video memory */
 #define LAYOUT_BIOS		0xe0000u	/* ACPI tables; reserved in the map */
+#define LAYOUT_SMBIOS		0xf0000u
 #define LAYOUT_HIGH_RAM		0x100000u
 
 #define LAYOUT_COMMAND_LINE_MAX	4095u		/* without the terminator */

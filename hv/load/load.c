@@ -8,6 +8,7 @@
 #include "lib/print.h"
 #include "load/acpi.h"
 #include "load/plan.h"
+#include "load/smbios.h"
 
 #define ELF_MAGIC 0x464c457fu
 
@@ -109,6 +110,7 @@ void load_place(const struct load_input *in, const struct load_plan *p, uint8_t 
 		memcpy(memory + p->piece[i].gpa, p->piece[i].from, p->piece[i].size);
 	*start = (struct vcpu_start){ .kind = p->kind, .entry = p->entry };
 	acpi_build(memory + LAYOUT_BIOS, LAYOUT_BIOS, in->cpus);
+	smbios_build(memory + LAYOUT_SMBIOS, LAYOUT_SMBIOS);
 	if (p->kind == START_LINUX)
 		linux_place(in, p, memory, start);
 	else
