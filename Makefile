@@ -26,7 +26,7 @@ SUPPORT := $(sort $(wildcard test/support/*.c))
 # What a Debian machine needs, by package: to build and run, then for the tests.
 PACKAGES := gcc libc6-dev binutils make bochs bochsbios vgabios bochs-term grub-pc-bin grub-common xorriso mtools \
             zstd cpio libzstd-dev libsqlite3-dev sqlite3 libzydis-dev libxxhash-dev patch
-TEST_PACKAGES := $(PACKAGES) libcmocka-dev python3 qemu-system-x86
+TEST_PACKAGES := $(PACKAGES) libcmocka-dev acpica-tools python3 qemu-system-x86
 
 WARN   := -Wall -Wextra -Werror -Wmissing-prototypes -Wstrict-prototypes -Wundef -Wvla
 COMMON := -std=gnu11 -O2 -g $(WARN) -MMD -MP -Ihv/include -Ihv
