@@ -54,12 +54,14 @@ static struct record put_insn(struct record r, const uint8_t *bytes, unsigned le
 
 struct record encoder_put_snapshot(struct encoder *e, struct snapshot_echo *s, struct record r)
 {
+	uint8_t *end = put_items(r.p, e->items, e->item_count);
+
 	s->item_count = ECHO_NOTHING;
-	if (e->item_count <= ECHO_ITEMS) {
+	if (e->item_count <= ECHO_ITEMS && end - r.p <= MEMO_BYTES) {
 		s->item_count = e->item_count;
 		copy_items(s->items, e->items, e->item_count);
 	}
-	return (struct record){ put_items(r.p, e->items, e->item_count), r.head | RECORD_SNAPSHOT };
+	return (struct record){ end, r.head | RECORD_SNAPSHOT };
 }
 
 /* ---- effects ---- */
