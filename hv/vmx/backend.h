@@ -8,6 +8,7 @@
 #define VMX_BACKEND_H
 
 #include "boot/x86.h"
+#include "vmx/load.h"
 #include "vmx/region.h"
 #include "vmx/switch.h"
 #include "vmx/vmx.h"
@@ -66,7 +67,15 @@ static inline HOT void backend_load_untraced(struct vmx_cpu *c, struct vcpu *v)
  * After the exit, and after encoder_begin(): fills vcpu->vmcs[] as the snapshot level says, and tells the
  * encoder what differs from the base, behind what backend_enter() has told it of the general registers.
  */
-void backend_load_full(struct vmx_cpu *c, struct item *p);
+static inline HOT void backend_load_full(struct vmx_cpu *c, struct item *p)
+{
+	struct encoder *e = &c->vmx->tracer.encoder;
+
+	e->item_count = load_marked(c, p) - e->items;
+	if (__builtin_expect(c->exit_due, 0))
+		backend_due(c);
+}
+
 void backend_load_touched(struct vmx_cpu *c, struct item *p);
 
 /* Finds the slots that are loaded after each exit; the level of tracing is known. */

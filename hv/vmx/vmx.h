@@ -15,6 +15,7 @@
 #include "include/vm.h"
 #include "include/world.h"
 #include "vmx/capability.h"
+#include "vmx/load.h"
 #include "vmx/report.h"
 #include "vmx/tracer.h"
 
@@ -49,6 +50,7 @@ struct vmx_cpu {
 	uint64_t tracer_cycles;		/* what the tracer spent on this vCPU, ever; run.c, tracer_begins() */
 	uint64_t tracer_cycles_told;	/* of these, what exit records have reported */
 
+	struct load_image image;
 	struct switched switched;
 };
 
