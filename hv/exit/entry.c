@@ -216,18 +216,6 @@ static inline enum entry_result enter_running(struct vcpu *v, struct vm *vm, str
 	return enter(v, vm, deadline);
 }
 
-/*
- * No timer runs in this VM, nobody else can run, and the last entry was like that, too: then both fields that
- * an entry step sets hold what they must. Both are always loaded (vmcs.def: KEPT).
- */
-static inline bool goes_on_as_before(const struct vcpu *v, const struct vm *vm, const struct vm_cpu *cpu)
-{
-	_Static_assert(CPU_RUNNING == 0 && ENTRY_ENTER == 0, "what is usual is 0");
-	return vm->timer_next == TIME_NONE && v->deadline == TIME_NONE && vm->config.cpu_count == 1 &&
-	       !(cpu->activity | cpu->attention | v->entry | vm->config.hide_tracing_time) &&
-	       v->vmcs[VMCS_TSC_OFFSET] == cpu->tsc_offset - vm->hidden && vm_time(vm, v->tsc) < vm->uart.poll_at;
-}
-
 /* The VM's time stands still while the tracer works. */
 static void hide_tracing_time(struct vm *vm, struct world *w)
 {
@@ -239,9 +227,8 @@ static void hide_tracing_time(struct vm *vm, struct world *w)
 	vm_touch(vm, VM_DEVICE_VM);
 }
 
-/* Something may be due, posted, or the vCPU sleeps. */
-static __attribute__((noinline))
-enum entry_result prepare_slow(struct vcpu *v, struct vm *vm, struct world *w)
+/* Metal takes a shorter way where vcpu_goes_on(); replay doesn't, and so sees to it that nothing is missed there. */
+enum entry_result vcpu_prepare_entry(struct vcpu *v, struct vm *vm, struct world *w)
 {
 	struct vm_cpu *cpu = &vm->cpu[v->index];
 	uint64_t now;
@@ -258,14 +245,4 @@ enum entry_result prepare_slow(struct vcpu *v, struct vm *vm, struct world *w)
 	if (cpu->activity != CPU_RUNNING)
 		return idle(v, vm);
 	return enter_running(v, vm, w);
-}
-
-enum entry_result vcpu_prepare_entry(struct vcpu *v, struct vm *vm, struct world *w)
-{
-	const struct vm_cpu *cpu = &vm->cpu[v->index];
-
-	if (__builtin_expect(!goes_on_as_before(v, vm, cpu), 0))
-		return prepare_slow(v, vm, w);
-	v->wake_at = TIME_NONE;
-	return ENTRY_ENTER;
 }

@@ -106,14 +106,9 @@ static inline struct item *add_registers(struct item *to, const struct vcpu *v)
 static uint8_t device_check(struct encoder *e, const struct vm *vm, unsigned device)
 {
 	struct device_seen *s = &e->seen[device];
-	const uint64_t *word = (const uint64_t *)((const uint8_t *)vm + s->offset), *end = word + s->words;
 
-	for (const uint64_t *before = s->word; word < end; word++, before++) {
-		if (*word != *before) {
-			encoder_see_device(e, vm, device);
-			break;
-		}
-	}
+	if (!same_words((const uint64_t *)((const uint8_t *)vm + s->offset), s->word, s->words))
+		encoder_see_device(e, vm, device);
 	return s->check;
 }
 

@@ -9,6 +9,7 @@
 #define VEXIT_ENCODE_STEP_H
 
 #include "record.h"
+#include "words.h"
 
 /* A record in the making: where it goes on, and its head byte so far. Two registers. */
 struct record {
@@ -42,10 +43,8 @@ static inline struct effects_echo *encoder_effects_echo(struct encoder *e, uint6
 
 static inline bool same_items(const struct item *a, const struct item *b, uint64_t count)
 {
-	for (const struct item *end = a + count; a < end; a++, b++)
-		if (a->code != b->code || a->delta != b->delta)
-			return false;
-	return true;
+	_Static_assert(sizeof(struct item) == 16, "two words");
+	return same_words(&a->code, &b->code, 2 * count);
 }
 
 static inline bool encoder_loaded(struct encoder *e, const struct vcpu *v)
@@ -188,6 +187,25 @@ static inline bool encoder_only_time(const struct encoder *e, const struct vcpu 
 
 	_Static_assert(ENTRY_ENTER == 0 && ~TIME_NONE == 0, "what is plain is 0");
 	return changes == 0;
+}
+
+/*
+ * The whole record of an entry step in which nothing happened (exit/entry.h) and the timer stands at its cap, if
+ * the one before under its key was like that; false: it is a step as others.
+ */
+static inline __attribute__((always_inline))
+bool encoder_quiet_entry(struct encoder *e, const struct vcpu *v)
+{
+	struct effects_echo *m = encoder_effects_echo(e, v->vmcs[VMCS_GUEST_RIP], MEMO_SALT_ENTRY);
+	struct record r = { e->p + 1, STEP_ENTRY };
+
+	if (__builtin_expect(!e->open || m->plain != ECHO_ONLY_TIME || v->index != e->same_vcpu ||
+			     v->vmcs[VMCS_PREEMPTION_TIMER_VALUE] != e->timer_cap, 0))
+		return false;
+	r.head |= encoder_time(e, v, &m->time);
+	encoder_end_record(e, r);
+	e->entry_tsc[v->index] = v->tsc;
+	return true;
 }
 
 static inline __attribute__((always_inline))

@@ -6,6 +6,7 @@
  */
 #include "boot/serial.h"
 #include "boot/x86.h"
+#include "exit/entry.h"
 #include "exit/exit.h"
 #include "vmx/backend.h"
 #include "vmx/guest_code.h"
@@ -54,18 +55,23 @@ static __attribute__((noinline, cold)) void wait(struct vmx_cpu *c, enum trace_l
 
 /* ---- Entry steps ---- */
 
-/* `changed`: the step wrote something that must reach the hardware before the entry. */
-static inline HOT enum entry_result entry_step(struct vmx *x, struct vmx_cpu *c, struct vcpu *v, uint64_t now,
-					       enum trace_level level, bool *changed)
+/*
+ * `changed`: the step wrote something that must reach the hardware before the entry. The tracer's stopwatch
+ * doesn't run, and does so afterwards if the vCPU is entered.
+ */
+static __attribute__((noinline)) enum entry_result entry_step(struct vmx *x, struct vmx_cpu *c, uint64_t now,
+							      bool *changed)
 {
+	enum trace_level level = x->tracer.level;
 	enum entry_result result;
+	struct vcpu *v = c->v;
 
 	v->tsc = now;	/* nothing is dirty: see backend_flush() */
 	if (level == TRACE_OFF) {
 		result = vcpu_prepare_entry(v, &x->vm, &x->world);
 		*changed = true;
 	} else {
-		if (__builtin_expect(!x->tracer.encoder.open, 0))
+		if (!x->tracer.encoder.open)
 			open_frame(x, v);
 		tracer_begin(&x->tracer, v, STEP_ENTRY);
 		result = vcpu_prepare_entry(v, &x->vm, &x->world);
@@ -78,13 +84,24 @@ static inline HOT enum entry_result entry_step(struct vmx *x, struct vmx_cpu *c,
 	return result;
 }
 
+/*
+ * The usual entry step: nothing happens in it, so it is not called, nor does anything reach the hardware, and the
+ * stopwatch runs on. False: nothing was done.
+ */
+static inline HOT bool entry_step_quiet(struct vmx *x, struct vcpu *v, uint64_t now, enum trace_level level)
+{
+	v->tsc = now;
+	return __builtin_expect(vcpu_goes_on(v, &x->vm), 1) &&
+	       (level == TRACE_OFF || encoder_quiet_entry(&x->tracer.encoder, v));
+}
+
 enum entry_result run_entry_step(struct vmx_cpu *c, uint64_t now)
 {
 	bool changed;
 
 	c->vmx->running = c;
 	c->step_due = false;
-	return entry_step(c->vmx, c, c->v, now, c->vmx->tracer.level, &changed);
+	return entry_step(c->vmx, c, now, &changed);
 }
 
 /* ---- Exits ---- */
@@ -229,14 +246,16 @@ static inline HOT struct vmx_cpu *next(struct vmx *x, struct vmx_cpu *c, struct 
 				       enum trace_level level)
 {
 	uint64_t now = x86_rdtsc();
-	bool changed;
+	bool goes_on = schedule_goes_on(x, now), changed;
 
+	if (__builtin_expect(goes_on && entry_step_quiet(x, v, now, level), 1))
+		return c;
 	if (level != TRACE_OFF)
 		tracer_ends(c, now);
-	if (__builtin_expect(schedule_goes_on(x, now), 1)) {
-		enum entry_result result = entry_step(x, c, v, now, level, &changed);
+	if (goes_on) {
+		enum entry_result result = entry_step(x, c, now, &changed);
 
-		if (__builtin_expect(result == ENTRY_ENTER, 1)) {
+		if (result == ENTRY_ENTER) {
 			if (changed)
 				backend_flush_entry(c, v);
 			return c;

@@ -3,6 +3,7 @@
  * offset.
  */
 #include "support/fake.h"
+#include "exit/entry.h"
 #include "dev/uart.h"
 
 #define SVR	0xf0
@@ -59,12 +60,8 @@ static void nothing_to_do(void **state)
 	assert_int_equal(vmcs_read(v, VMCS_PREEMPTION_TIMER_VALUE), FAKE_KHZ * 500);
 	for (unsigned i = 0; i < 5; i++) {
 		f->now += 100000 + i;
+		assert_true(vcpu_goes_on(v, &f->vm));	/* fake_enter() holds it to that */
 		assert_int_equal(fake_enter(f, v), ENTRY_ENTER);
-		for (unsigned word = 0; word < VMCS_WORDS; word++)
-			assert_int_equal(v->dirty[word], 0);
-		assert_int_equal(v->gpr_dirty, 0);
-		assert_int_equal(f->log_count, 0);
-		assert_int_equal(f->vm.touched, 0);
 	}
 }
 
