@@ -6,6 +6,7 @@
  */
 #include "boot/log.h"
 #include "boot/memory.h"
+#include "boot/zero.h"
 #include "lib/string.h"
 
 #define LOW_MEMORY	(1ull << 20)	/* left to the firmware */
@@ -60,6 +61,9 @@ void *memory_allocate(uint64_t size, uint64_t align, const char *what)
 		log_host_error("no room for %s: %lu KiB wanted, %lu KiB free", what, size >> 10,
 			       (free_range.end - free_range.start) >> 10);
 	free_range.start = start + size;
-	memset((void *)start, 0, size);
+	if (size % ZERO_UNIT || start % 64)
+		memset((void *)start, 0, size);
+	else
+		zero_memory((void *)start, size);
 	return (void *)start;
 }
