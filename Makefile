@@ -123,6 +123,7 @@ $(O)/guests/%.elf: $$(patsubst $$(PERCENT),$(O)/guest/$$(PERCENT).o,$$(basename 
 PERCENT := %
 
 include guests/linux/linux.mk
+include guests/kvm/kvm.mk
 
 # ---- tests ----
 $(O)/asan/test/%.o: test/%.c
@@ -162,7 +163,7 @@ test-full: test-deps
 	@$(PARALLEL_MAKE) test-build
 	@FULL=1 test/run.sh $(O)
 
-test-build: all $(UNIT_BIN) $(FUZZ_BIN) $(O)/vexit-asan
+test-build: all $(KVMRUN) $(UNIT_BIN) $(FUZZ_BIN) $(O)/vexit-asan
 
 ## golden: record the golden traces anew and say what changed
 .PHONY: golden
