@@ -5,6 +5,7 @@
  * Called by metal and tests at set-up, by handlers and entry steps. Pure: no world, no memory but struct vm.
  */
 #include "dev/i8042.h"
+#include "dev/irq.h"
 #include "dev/ioapic.h"
 #include "dev/lapic.h"
 #include "dev/pic.h"
@@ -42,6 +43,9 @@ void vm_reset(struct vm *vm)
 	i8042_reset(&vm->chipset);
 	ioapic_reset(&vm->ioapic);
 	pic_reset(&vm->pic);
+	/* The 8254's output is high from the start, and that is no edge. */
+	vm->ioapic.lines = 1u << IRQ_PIT;
+	vm->pic.chip[0].seen = 1u << IRQ_PIT;
 	vm->stop = (struct vm_stop){ .kind = STOP_NONE };
 	vm->absent_io = 0;
 	vm->timer_next = TIME_NONE;

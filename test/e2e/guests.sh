@@ -25,6 +25,9 @@ mmio
 edge --vcpus 2
 apic --vcpus 2
 apic --hide-tracing-time
+time
+time --hide-tracing-time
+time --vcpus 2
 crash --append badvmcall
 crash --append ud-vmx
 crash --append hole
