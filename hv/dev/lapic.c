@@ -63,6 +63,11 @@ static int bit_highest(const uint32_t *set)
 	return -1;
 }
 
+int lapic_in_service(const struct lapic *l)
+{
+	return bit_highest(l->isr);
+}
+
 /* SDM, "Task and Processor Priorities" */
 uint32_t lapic_ppr(const struct lapic *l)
 {

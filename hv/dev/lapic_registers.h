@@ -31,6 +31,9 @@ uint32_t lapic_ppr(const struct lapic *l);
 #define ESR_SEND_ILLEGAL	(1u << 5)
 void lapic_error(struct vm *vm, struct world *w, unsigned self, unsigned target, uint32_t bits);
 
+/* The vector of the interrupt in service, the highest; -1: none. */
+int lapic_in_service(const struct lapic *l);
+
 /* EOI was written. */
 void lapic_end_of_interrupt(struct vm *vm, struct world *w, unsigned self);
 

@@ -9,6 +9,7 @@
 #include "dev/mmio.h"
 #include "dev/ioapic.h"
 #include "dev/lapic.h"
+#include "dev/pv_eoi.h"
 #include "dev/vm_state.h"
 #include "platform.h"
 
@@ -41,6 +42,7 @@ void physical_read(struct vcpu *v, struct vm *vm, struct world *w, uint64_t gpa,
 		return;
 	case REGION_LAPIC:
 		memset(to, 0, len);
+		pv_eoi_take(vm, w, v->index);
 		value = lapic_read(vm, v->index, gpa & PAGE_MASK, len, vm_time(vm, v->tsc));
 		memcpy(to, &value, len < 8 ? len : 8);
 		return;
@@ -77,6 +79,7 @@ void physical_write(struct vcpu *v, struct vm *vm, struct world *w, uint64_t gpa
 		return;
 	case REGION_LAPIC:
 		memcpy(&value, from, len < 8 ? len : 8);
+		pv_eoi_take(vm, w, v->index);
 		lapic_write(vm, w, v->index, gpa & PAGE_MASK, len, value, vm_time(vm, v->tsc));
 		return;
 	case REGION_IOAPIC:

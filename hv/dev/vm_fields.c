@@ -87,6 +87,8 @@ const struct vm_field vm_fields[] = {
 	CPU(xss, 8, 1),
 	CPU(misc_enable, 8, 1),
 	CPU(tsc_offset, 8, 1),
+	CPU(pv_eoi, 8, 1),
+	CPU(pv_eoi_offered, 8, 1),
 	CPU(mtrr_def_type, 8, 1),
 	CPU(mtrr_fixed, 8, 11),
 	CPU(mtrr_var, 8, 16),

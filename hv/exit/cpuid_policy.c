@@ -68,6 +68,7 @@
 #define FEATURE_80000007_EDX_INVARIANT_TSC BIT(8)
 
 #define KVM_FEATURE_NOP_IO_DELAY BIT(1)
+#define KVM_FEATURE_PV_EOI	BIT(6)
 
 #define MAX_BASIC_LEAF		0x16
 #define MAX_EXTENDED_LEAF	0x80000008
@@ -245,13 +246,13 @@ static void add_hypervisor(struct builder *b)
  * KVM's leaves, at the second of the places where guests look for a hypervisor. Linux uses x2APIC without
  * interrupt remapping only under hypervisors that it knows (try_to_enable_x2apic()): each access to the local APIC
  * would be an EPT violation and an emulated instruction, where an MSR is one short exit. It takes nothing of KVM's for granted
- * but what the feature bits say (arch/x86/kernel/kvm.c): no clock, no page shared with the hypervisor, no hypercall. The
- * one feature offered is that a port access needs no delay: it saves the writes to port 0x80.
+ * but what the feature bits say (arch/x86/kernel/kvm.c): no clock, no hypercall. Two features are offered: a port access needs
+ * no delay, which saves the writes to port 0x80; and interrupts may end without an exit (pv_eoi.h).
  */
 static void add_kvm(struct builder *b)
 {
 	add(b, CPUID_KVM, CPUID_ANY_SUBLEAF, CPUID_KVM_FEATURES, CPUID_KVM_EBX, CPUID_KVM_ECX, CPUID_KVM_EDX);
-	add(b, CPUID_KVM_FEATURES, CPUID_ANY_SUBLEAF, KVM_FEATURE_NOP_IO_DELAY, 0, 0, 0);
+	add(b, CPUID_KVM_FEATURES, CPUID_ANY_SUBLEAF, KVM_FEATURE_NOP_IO_DELAY | KVM_FEATURE_PV_EOI, 0, 0, 0);
 }
 
 static void add_extended(struct builder *b)

@@ -9,6 +9,7 @@
 #include "exit/startup.h"
 #include "dev/lapic.h"
 #include "dev/pic.h"
+#include "dev/pv_eoi.h"
 #include "dev/timers.h"
 #include "dev/uart.h"
 #include "dev/vm_state.h"
@@ -110,6 +111,7 @@ static bool attend(struct vcpu *v, struct vm *vm, struct world *w)
 	struct vm_cpu *cpu = &vm->cpu[v->index];
 	uint32_t attention;
 
+	pv_eoi_take(vm, w, v->index);
 	if (cpu->init_pending && !vcpu_take_init(v, vm, w))
 		return false;
 	if (cpu->activity == CPU_WAIT_SIPI && cpu->sipi_pending)
@@ -118,11 +120,14 @@ static bool attend(struct vcpu *v, struct vm *vm, struct world *w)
 		set_activity(vm, v->index, CPU_RUNNING);
 		vmcs_update(v, VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_ACTIVE);
 	}
-	if (cpu->activity == CPU_RUNNING)
+	if (cpu->activity == CPU_RUNNING) {
 		deliver(v, vm, w);
+		pv_eoi_offer(vm, w, v->index);
+	}
 	/* What a sleeping vCPU can't take now it will see when it wakes. */
 	attention = cpu->activity == CPU_RUNNING &&
-		    (cpu->nmi_pending || lapic_requested(&cpu->lapic) || lapic_extint(vm, cpu));
+		    (cpu->nmi_pending || cpu->pv_eoi_offered || lapic_requested(&cpu->lapic) ||
+		     lapic_extint(vm, cpu));
 	if (attention != cpu->attention) {
 		cpu->attention = attention;
 		vm_touch_cpu(vm, v->index);

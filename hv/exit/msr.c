@@ -10,6 +10,7 @@
 #include "exit/exit.h"
 #include "exit/mtrr.h"
 #include "dev/lapic.h"
+#include "dev/pv_eoi.h"
 #include "dev/vm_state.h"
 
 #define DEBUGCTL_ACCEPTED	(DEBUGCTL_BTF | DEBUGCTL_LBR)
@@ -29,7 +30,7 @@ static bool is_x2apic(uint32_t msr)
 	return msr >= LAPIC_MSR_FIRST && msr <= LAPIC_MSR_LAST;
 }
 
-static bool msr_read(struct vcpu *v, struct vm *vm, uint32_t msr, uint64_t *value)
+static bool msr_read(struct vcpu *v, struct vm *vm, struct world *w, uint32_t msr, uint64_t *value)
 {
 	struct vm_cpu *cpu = &vm->cpu[v->index];
 	const uint64_t *mtrr;
@@ -39,8 +40,10 @@ static bool msr_read(struct vcpu *v, struct vm *vm, uint32_t msr, uint64_t *valu
 #include "msrs.def"
 #undef MSR
 	}
-	if (is_x2apic(msr))
+	if (is_x2apic(msr)) {
+		pv_eoi_take(vm, w, v->index);
 		return lapic_msr_read(vm, v->index, msr, value, vm_time(vm, v->tsc));
+	}
 	mtrr = mtrr_register(cpu, msr);
 	if (!mtrr)
 		return false;
@@ -186,6 +189,11 @@ static bool write_TSC_DEADLINE(struct vcpu *v, struct vm *vm, struct world *w, u
 	return true;
 }
 
+static bool write_KVM_EOI_EN(struct vcpu *v, struct vm *vm, struct world *w, uint64_t value)
+{
+	return pv_eoi_enable(vm, w, v->index, value);
+}
+
 static bool write_mtrr(struct vcpu *v, struct vm *vm, uint32_t msr, uint64_t value)
 {
 	uint64_t *mtrr = mtrr_register(&vm->cpu[v->index], msr);
@@ -209,8 +217,10 @@ static bool msr_write(struct vcpu *v, struct vm *vm, struct world *w, uint32_t m
 #include "msrs.def"
 #undef MSR
 	}
-	if (is_x2apic(msr))
+	if (is_x2apic(msr)) {
+		pv_eoi_take(vm, w, v->index);
 		return lapic_msr_write(vm, w, v->index, msr, value, vm_time(vm, v->tsc));
+	}
 	return write_mtrr(v, vm, msr, value);
 }
 
@@ -220,8 +230,7 @@ enum exit_action exit_rdmsr(struct vcpu *v, struct vm *vm, struct world *w)
 {
 	uint64_t value;
 
-	(void)w;
-	if (!msr_read(v, vm, (uint32_t)gpr_read(v, GPR_RCX), &value))
+	if (!msr_read(v, vm, w, (uint32_t)gpr_read(v, GPR_RCX), &value))
 		return vcpu_inject(v, vm, VECTOR_GP, 0);
 	gpr_write(v, GPR_RAX, (uint32_t)value);
 	gpr_write(v, GPR_RDX, value >> 32);

@@ -7,6 +7,7 @@
 #include "exit/exit.h"
 #include "exit/startup.h"
 #include "dev/lapic.h"
+#include "dev/pv_eoi.h"
 #include "dev/timers.h"
 #include "dev/vm_state.h"
 
@@ -46,6 +47,7 @@ bool vcpu_take_init(struct vcpu *v, struct vm *vm, struct world *w)
 	/* SDM, "Local APIC State After It Receives an INIT Reset": all but the ID; the mode stays, too. */
 	lapic_reset(&cpu->lapic, cpu->lapic.id >> 24);
 	timers_update(vm);
+	pv_eoi_reset(cpu);
 	cpu->nmi_pending = 0;
 	cpu->extint_pending = 0;
 	cpu->activity = CPU_WAIT_SIPI;

@@ -86,6 +86,8 @@ struct vm_cpu {
 	uint64_t xss;
 	uint64_t misc_enable;
 	uint64_t tsc_offset;	/* guest TSC - the VM's time */
+	uint64_t pv_eoi;	/* MSR_KVM_EOI_EN, pv_eoi.h */
+	uint64_t pv_eoi_offered;/* 1: an interrupt may have ended in the guest's word */
 	uint64_t mtrr_def_type;
 	uint64_t mtrr_fixed[11];
 	uint64_t mtrr_var[16];
