@@ -5,6 +5,7 @@
  * reads a few words and writes nothing. What makes a vCPU run again is in struct vm alone, so that any
  * vCPU's step can post it: cpu->attention says that its owner must look.
  */
+#include "exit/entry.h"
 #include "exit/exit.h"
 #include "exit/startup.h"
 #include "dev/lapic.h"
@@ -137,12 +138,6 @@ static bool attend(struct vcpu *v, struct vm *vm, struct world *w)
 
 /* ---- The entry itself ---- */
 
-/* A time of the VM's as host TSC, which the preemption timer counts. */
-static inline uint64_t host_time(const struct vm *vm, uint64_t time)
-{
-	return time == TIME_NONE ? TIME_NONE : time + vm->hidden;
-}
-
 /* `deadline`: host TSC. */
 static inline enum entry_result enter(struct vcpu *v, struct vm *vm, uint64_t deadline)
 {
@@ -194,7 +189,7 @@ static enum entry_result idle(struct vcpu *v, struct vm *vm)
 			continue;
 		if (vm_cpu_wants_step(vm, i, v->tsc)) {
 			v->deadline = TIME_NONE;
-			v->wake_at = host_time(vm, wake_at);
+			v->wake_at = vm_host_time(vm, wake_at);
 			v->entry = ENTRY_WAIT;
 			return ENTRY_WAIT;
 		}
@@ -205,12 +200,12 @@ static enum entry_result idle(struct vcpu *v, struct vm *vm)
 		return stop(v);
 	}
 	vmcs_update(v, VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_HLT);
-	return enter(v, vm, host_time(vm, nearest));
+	return enter(v, vm, vm_host_time(vm, nearest));
 }
 
 static inline enum entry_result enter_running(struct vcpu *v, struct vm *vm, struct world *w)
 {
-	uint64_t deadline = host_time(vm, vm->timer_next);
+	uint64_t deadline = vm_host_time(vm, vm->timer_next);
 
 	if (vm->config.cpu_count > 1) {
 		uint64_t slice_end = w->ops->slice_end(w);

@@ -164,13 +164,14 @@ static inline bool same_checks(struct encoder *e, const struct effects_echo *m, 
  * passed.
  */
 static void note_plain(struct effects_echo *m, const struct encoder *e, const struct vcpu *v,
-		       const struct vm *vm, unsigned result)
+		       const struct vm *vm, unsigned result, const uint64_t waits[2], uint64_t count)
 {
 	unsigned n = 0;
 
 	m->plain = ECHO_NOTHING;
 	if (e->kind == STEP_ENTRY) {
-		if (encoder_only_time(e, v, vm))
+		/* The timer's value follows from the deadline, so that it may be any. */
+		if (result == ENTRY_ENTER && !(waits[0] | waits[1] | count | e->crossing_count | vm->touched))
 			m->plain = ECHO_ONLY_TIME;
 		return;
 	}
@@ -204,7 +205,7 @@ uint8_t *put_effects(struct encoder *e, struct effects_echo *m, const struct vcp
 	p = put_checks(e, p, vm);
 	m->plain = m->item_count = ECHO_NOTHING;
 	if (p - start <= MEMO_BYTES && count <= ECHO_ITEMS && e->check_count <= 8) {
-		note_plain(m, e, v, vm, head & 0xff);
+		note_plain(m, e, v, vm, head & 0xff, waits, count);
 		m->item_count = (uint32_t)count;
 		m->head = head;
 		m->waits[0] = waits[0];

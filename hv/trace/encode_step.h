@@ -190,7 +190,7 @@ static inline bool encoder_only_time(const struct encoder *e, const struct vcpu 
 }
 
 /*
- * The whole record of an entry step in which nothing happened (exit/entry.h) and the timer stands at its cap, if
+ * The whole record of an entry step in which only time passed (exit/entry.h), the timer being set as predicted, if
  * the one before under its key was like that; false: it is a step as others.
  */
 static inline __attribute__((always_inline))
@@ -199,8 +199,7 @@ bool encoder_quiet_entry(struct encoder *e, const struct vcpu *v)
 	struct effects_echo *m = encoder_effects_echo(e, v->vmcs[VMCS_GUEST_RIP], MEMO_SALT_ENTRY);
 	struct record r = { e->p + 1, STEP_ENTRY };
 
-	if (__builtin_expect(!e->open || m->plain != ECHO_ONLY_TIME || v->index != e->same_vcpu ||
-			     v->vmcs[VMCS_PREEMPTION_TIMER_VALUE] != e->timer_cap, 0))
+	if (__builtin_expect(!e->open || m->plain != ECHO_ONLY_TIME || v->index != e->same_vcpu, 0))
 		return false;
 	r.head |= encoder_time(e, v, &m->time);
 	encoder_end_record(e, r);

@@ -118,6 +118,14 @@ static inline HOT void backend_flush_entry(struct vmx_cpu *c, const struct vcpu 
 		backend_flush(c);
 }
 
+/* And of one in which only time passed towards a deadline. The slot isn't dirty, then or before. */
+static inline HOT void backend_set_timer(struct vmx_cpu *c, struct vcpu *v, uint64_t value)
+{
+	v->vmcs[VMCS_PREEMPTION_TIMER_VALUE] = value;
+	if (__builtin_expect(!vmx_vmwrite(ENCODING_PREEMPTION_TIMER_VALUE, value), 0))
+		region_failed(c, "VMWRITE", VMCS_PREEMPTION_TIMER_VALUE);
+}
+
 /*
  * At the end of an entry step that says wait: remembers what it changed, for the entry that comes some time.
  */

@@ -85,14 +85,19 @@ static __attribute__((noinline)) enum entry_result entry_step(struct vmx *x, str
 }
 
 /*
- * The usual entry step: nothing happens in it, so it is not called, nor does anything reach the hardware, and the
- * stopwatch runs on. False: nothing was done.
+ * The usual entry step: only time passes in it, so it is not called, nothing but the timer's value reaches the
+ * hardware, and the stopwatch runs on. False: nothing was done.
  */
-static inline HOT bool entry_step_quiet(struct vmx *x, struct vcpu *v, uint64_t now, enum trace_level level)
+static inline HOT bool entry_step_quiet(struct vmx *x, struct vmx_cpu *c, struct vcpu *v, uint64_t now,
+				       enum trace_level level)
 {
 	v->tsc = now;
-	return __builtin_expect(vcpu_goes_on(v, &x->vm), 1) &&
-	       (level == TRACE_OFF || encoder_quiet_entry(&x->tracer.encoder, v));
+	if (__builtin_expect(!vcpu_goes_on(v, &x->vm), 0) ||
+	    (level != TRACE_OFF && !encoder_quiet_entry(&x->tracer.encoder, v)))
+		return false;
+	if (v->deadline != TIME_NONE)
+		backend_set_timer(c, v, vm_timer_value(&x->vm.config, v->deadline, now));
+	return true;
 }
 
 enum entry_result run_entry_step(struct vmx_cpu *c, uint64_t now)
@@ -248,7 +253,7 @@ static inline HOT struct vmx_cpu *next(struct vmx *x, struct vmx_cpu *c, struct 
 	uint64_t now = x86_rdtsc();
 	bool goes_on = schedule_goes_on(x, now), changed;
 
-	if (__builtin_expect(goes_on && entry_step_quiet(x, v, now, level), 1))
+	if (__builtin_expect(goes_on && entry_step_quiet(x, c, v, now, level), 1))
 		return c;
 	if (level != TRACE_OFF)
 		tracer_ends(c, now);

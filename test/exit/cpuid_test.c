@@ -168,11 +168,29 @@ static void hypervisor_leaves(void **state)
 	assert_int_equal((uint64_t)r.ecx * r.ebx / r.eax, FAKE_KHZ * 1000ull);
 }
 
+/* What Linux finds when it looks for KVM: the signature 0x100 further on, and the one feature; x2APIC for it. */
+static void kvm_leaves(void **state)
+{
+	struct regs r = cpuid(*state, 0, 0x40000100, 0);
+
+	assert_int_equal(r.eax, 0x40000101);
+	assert_memory_equal(&r.ebx, "KVMK", 4);
+	assert_memory_equal(&r.ecx, "VMKV", 4);
+	assert_memory_equal(&r.edx, "M\0\0", 4);
+	r = cpuid(*state, 0, 0x40000101, 0);
+	assert_int_equal(r.eax, 1u << 1);	/* no delay at ports; no clock, no PV EOI, no async page fault */
+	assert_int_equal(r.ebx | r.ecx | r.edx, 0);
+	r = cpuid(*state, 0, 1, 0);
+	assert_int_equal(r.ecx >> 21 & 1, 1);	/* x2APIC */
+	assert_int_equal(r.ecx >> 24 & 1, 1);	/* TSC deadline */
+	assert_int_equal(cpuid(*state, 0, 6, 0).eax, 1u << 2);	/* ARAT */
+}
+
 /* SDM: a leaf above the highest of its range gives the highest basic leaf's data. */
 static void beyond_the_highest(void **state)
 {
 	struct regs top = cpuid(*state, 0, 0x16, 0), r;
-	static const uint32_t leaves[] = { 0x17, 0x100, 0x40000011, 0x80000009, 0xc0000000, UINT32_MAX };
+	static const uint32_t leaves[] = { 0x17, 0x100, 0x40000011, 0x40000102, 0x80000009, 0xc0000000, UINT32_MAX };
 
 	for (unsigned i = 0; i < sizeof(leaves) / sizeof(leaves[0]); i++) {
 		r = cpuid(*state, 0, leaves[i], 0);
@@ -219,6 +237,7 @@ int main(void)
 		TEST(topology),
 		TEST(xsave),
 		TEST(hypervisor_leaves),
+		TEST(kvm_leaves),
 		TEST(beyond_the_highest),
 		TEST(addresses),
 		TEST(hostile_table),

@@ -4,6 +4,7 @@
  */
 #include "support/fake.h"
 #include "exit/entry.h"
+#include "dev/irq.h"
 #include "dev/uart.h"
 
 #define SVR	0xf0
@@ -229,6 +230,57 @@ static void far_deadline_is_none(void **state)
 	assert_int_equal(v->deadline, f->now + FAKE_KHZ * 500 - 1);
 }
 
+/* Towards a deadline that stays, the short way is enough; not once it has come, or is another. */
+static void goes_on_towards_a_deadline(void **state)
+{
+	struct fake *f = *state;
+	struct vcpu *v = &f->cpu[0];
+	uint64_t start = f->now;
+
+	interrupts_on(v);
+	start_timer(f, 0, 0x40, 5000);
+	assert_false(vcpu_goes_on(v, &f->vm));		/* the last entry knew of no timer */
+	fake_enter(f, v);
+	for (v->tsc = start; v->tsc < start + 5000; v->tsc += 499)
+		assert_true(vcpu_goes_on(v, &f->vm));
+	v->tsc = start + 5000;
+	assert_false(vcpu_goes_on(v, &f->vm));
+	f->now = start + 4999;
+	assert_int_equal(fake_enter(f, v), ENTRY_ENTER);	/* held to what it promised */
+	assert_int_equal(vmcs_read(v, VMCS_PREEMPTION_TIMER_VALUE), 1);
+	f->now = start + 100;
+	fake_apic_write(f, 0, INITIAL, 9000);
+	assert_false(vcpu_goes_on(v, &f->vm));
+	fake_enter(f, v);
+	f->vm.cpu[0].attention = 1;
+	v->tsc = f->now;
+	assert_false(vcpu_goes_on(v, &f->vm));
+	f->vm.cpu[0].attention = 0;
+	f->vm.config.hide_tracing_time = 1;
+	assert_false(vcpu_goes_on(v, &f->vm));
+}
+
+/* As one beyond the cap comes nearer, the deadline becomes one. */
+static void far_deadline_comes_near(void **state)
+{
+	const uint64_t cap = FAKE_KHZ * 500;
+	struct fake *f = *state;
+	struct vcpu *v = &f->cpu[0];
+	uint64_t start = f->now;
+
+	start_timer(f, 0, 0x40, 2 * cap);
+	fake_enter(f, v);
+	assert_int_equal(v->deadline, TIME_NONE);
+	f->vm.uart.poll_at = TIME_NONE;
+	v->tsc = start + cap;
+	assert_true(vcpu_goes_on(v, &f->vm));
+	v->tsc = start + cap + 1;
+	assert_false(vcpu_goes_on(v, &f->vm));
+	f->now = start + cap + 1;
+	fake_enter(f, v);
+	assert_int_equal(v->deadline, start + 2 * cap);
+}
+
 static void slice_ends(void **state)
 {
 	struct fake *f = *state;
@@ -270,6 +322,31 @@ static void tracing_time_is_hidden(void **state)
 	f->vm.cpu[0].tsc_offset = 5000;
 	fake_enter(f, &f->cpu[0]);
 	assert_int_equal(vmcs_read(&f->cpu[0], VMCS_TSC_OFFSET), 4000);
+}
+
+/* A deadline is a time of the VM's: what is hidden of the host's puts it off. */
+static void hidden_time_moves_the_timer(void **state)
+{
+	struct fake *f = *state;
+	struct vcpu *v = &f->cpu[0];
+	uint64_t start = f->now;
+
+	interrupts_on(v);
+	start_timer(f, 0, 0x40, 5000);
+	f->vm.config.hide_tracing_time = 1;
+	f->tracer_cycles = 700;
+	fake_enter(f, v);
+	assert_int_equal(v->deadline, start + 5700);
+	f->now = start + 5699;
+	fake_enter(f, v);
+	assert_false(vcpu_has_event(v));
+	f->now = start + 5700;
+	f->tracer_cycles = 800;
+	fake_enter(f, v);
+	assert_int_equal(v->deadline, start + 5800);
+	f->now = start + 5800;
+	fake_enter(f, v);
+	assert_int_equal(vmcs_read(v, VMCS_ENTRY_INTR_INFO) & 0xff, 0x40);
 }
 
 /* Typed bytes are asked for at intervals, and only when there is room. */
@@ -333,6 +410,120 @@ static void hlt_with_interrupt_waiting(void **state)
 	halt(f, 0, false);
 	assert_int_equal(fake_enter(f, &f->cpu[0]), ENTRY_ENTER);
 	assert_int_equal(vmcs_read(&f->cpu[0], VMCS_ENTRY_INTR_INFO) & 0xff, 0x41);
+	assert_int_equal(f->vm.cpu[0].activity, CPU_RUNNING);
+}
+
+/* ---- The 8259 pair's interrupts ("virtual wire"): IRQ 4 at vector 0x34 ---- */
+
+static void start_pic(struct fake *f)
+{
+	static const uint8_t words[] = { 0x30, 0x04, 0x01 };
+
+	fake_out(f, PORT_PIC_MASTER, 1, 0x11);
+	for (unsigned i = 0; i < sizeof(words); i++)
+		fake_out(f, PORT_PIC_MASTER + 1, 1, words[i]);
+}
+
+static void raise_irq(struct fake *f, unsigned irq)
+{
+	irq_set(&f->vm, &f->world, 0, irq, true);
+}
+
+static void extint_is_injected(void **state)
+{
+	struct fake *f = *state;
+	struct vcpu *v = &f->cpu[0];
+
+	start_pic(f);
+	raise_irq(f, 4);
+	fake_enter(f, v);			/* IF = 0: it isn't acknowledged */
+	assert_false(vcpu_has_event(v));
+	assert_true(vmcs_read(v, VMCS_PROC_CONTROLS) & PROC_INTERRUPT_WINDOW);
+	assert_int_equal(f->vm.pic.chip[0].isr, 0);
+	interrupts_on(v);
+	fake_exit(f, v, REASON_INTERRUPT_WINDOW, 0, 0);
+	fake_enter(f, v);
+	assert_int_equal(vmcs_read(v, VMCS_ENTRY_INTR_INFO), INTR_INFO_VALID | INTR_TYPE_EXTERNAL | 0x34);
+	assert_int_equal(f->vm.pic.chip[0].isr, 1 << 4);
+	assert_int_equal(f->vm.cpu[0].attention, 0);
+	assert_false(vmcs_read(v, VMCS_PROC_CONTROLS) & PROC_INTERRUPT_WINDOW);
+	taken(v);
+	fake_enter(f, v);			/* once */
+	assert_false(vcpu_has_event(v));
+}
+
+/* It goes past TPR, and before what the local APIC has; that one gets a window. */
+static void extint_before_fixed(void **state)
+{
+	struct fake *f = *state;
+	struct vcpu *v = &f->cpu[0];
+
+	start_pic(f);
+	interrupts_on(v);
+	raise_irq(f, 4);
+	request(f, 0x91);
+	fake_enter(f, v);
+	assert_int_equal(vmcs_read(v, VMCS_ENTRY_INTR_INFO) & 0xff, 0x34);
+	assert_int_equal(f->vm.cpu[0].attention, 1);
+	taken(v);
+	fake_enter(f, v);
+	assert_int_equal(vmcs_read(v, VMCS_ENTRY_INTR_INFO) & 0xff, 0x91);
+	taken(v);
+	fake_apic_write(f, 0, 0x80, 0xff);
+	raise_irq(f, 3);
+	fake_enter(f, v);
+	assert_int_equal(vmcs_read(v, VMCS_ENTRY_INTR_INFO) & 0xff, 0x33);
+}
+
+/* SDM, "Enabling or Disabling the Local APIC": the INTR pin of a processor without it. */
+static void extint_without_apic(void **state)
+{
+	struct fake *f = *state;
+	struct vcpu *v = &f->cpu[0];
+
+	start_pic(f);
+	interrupts_on(v);
+	lapic_set_base(&f->vm, &f->world, 0, 0xfee00100);
+	raise_irq(f, 4);
+	fake_enter(f, v);
+	assert_int_equal(vmcs_read(v, VMCS_ENTRY_INTR_INFO) & 0xff, 0x34);
+}
+
+static void extint_ends_halt(void **state)
+{
+	struct fake *f = *state;
+	struct vcpu *v = &f->cpu[0];
+
+	start_pic(f);
+	halt(f, 0, false);
+	fake_enter(f, v);
+	assert_int_equal(vmcs_read(v, VMCS_GUEST_ACTIVITY_STATE), ACTIVITY_HLT);
+	raise_irq(f, 4);
+	fake_enter(f, v);
+	assert_int_equal(vmcs_read(v, VMCS_GUEST_ACTIVITY_STATE), ACTIVITY_ACTIVE);
+	assert_int_equal(vmcs_read(v, VMCS_ENTRY_INTR_INFO) & 0xff, 0x34);
+}
+
+/* A vCPU in HLT sleeps until any timer of the VM is due, not its own alone. */
+static void other_timers_end_halt(void **state)
+{
+	struct fake *f = *state;
+	struct vcpu *v = &f->cpu[0];
+	uint64_t due;
+
+	start_pic(f);
+	fake_out(f, PORT_PIT + 3, 1, 0x34);
+	fake_out(f, PORT_PIT, 1, 0xe8);
+	fake_out(f, PORT_PIT, 1, 0x03);
+	due = f->vm.timer_next;
+	assert_true(due > f->now && due < f->now + FAKE_KHZ * 2);
+	halt(f, 0, false);
+	assert_int_equal(fake_enter(f, v), ENTRY_ENTER);
+	assert_int_equal(v->deadline, due + f->vm.hidden);
+	f->now = v->deadline;
+	fake_exit(f, v, REASON_PREEMPTION_TIMER, 0, 0);
+	fake_enter(f, v);
+	assert_int_equal(vmcs_read(v, VMCS_ENTRY_INTR_INFO) & 0xff, 0x30);
 	assert_int_equal(f->vm.cpu[0].activity, CPU_RUNNING);
 }
 
@@ -537,12 +728,20 @@ int main(void)
 		ONE(nmi_before_interrupt),
 		ONE(timer_sets_the_deadline),
 		ONE(far_deadline_is_none),
+		ONE(goes_on_towards_a_deadline),
+		ONE(far_deadline_comes_near),
 		FOUR(slice_ends),
 		ONE(no_slice_for_one),
 		ONE(tracing_time_is_hidden),
+		ONE(hidden_time_moves_the_timer),
 		ONE(console_input),
 		ONE(alone_in_hlt),
 		ONE(hlt_with_interrupt_waiting),
+		ONE(extint_is_injected),
+		ONE(extint_before_fixed),
+		ONE(extint_without_apic),
+		ONE(extint_ends_halt),
+		ONE(other_timers_end_halt),
 		ONE(hlt_for_ever),
 		ONE(nmi_ends_masked_hlt),
 		FOUR(waits_while_others_run),

@@ -97,6 +97,35 @@ static void nmi_blocking_is_restored(void **state)
 	assert_int_equal(vmcs_read(v, VMCS_GUEST_INTERRUPTIBILITY), 0);
 }
 
+/*
+ * SDM, "Information for VM Exits That Occur During Event Delivery": the exit came while an interrupt was delivered.
+ * It is delivered again and not lost, nor taken from the local APIC a second time; another one waits for a window.
+ */
+static void interrupted_interrupt(void **state)
+{
+	struct fake *f = *state;
+	struct vcpu *v = &f->cpu[0];
+
+	fake_apic_write(f, 0, 0xf0, 0x1ff);
+	fake_set(v, VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
+	fake_apic_write(f, 0, 0x300, 0x40000 | 0x51);
+	fake_enter(f, v);
+	assert_int_equal(vmcs_read(v, VMCS_ENTRY_INTR_INFO), INTR_INFO_VALID | INTR_TYPE_EXTERNAL | 0x51);
+	fake_apic_write(f, 0, 0x300, 0x40000 | 0x91);
+	fake_set(v, VMCS_ENTRY_INTR_INFO, 0);
+	fake_set(v, VMCS_IDT_VECTORING_INFO, INTR_INFO_VALID | INTR_TYPE_EXTERNAL | 0x51);
+	fake_exit(f, v, REASON_PREEMPTION_TIMER, 0, 0);
+	fake_enter(f, v);
+	assert_int_equal(vmcs_read(v, VMCS_ENTRY_INTR_INFO), INTR_INFO_VALID | INTR_TYPE_EXTERNAL | 0x51);
+	assert_true(vmcs_read(v, VMCS_PROC_CONTROLS) & PROC_INTERRUPT_WINDOW);
+	assert_int_equal(f->vm.cpu[0].lapic.isr[0x51 / 32], 1u << 0x51 % 32);
+	assert_int_equal(lapic_pending(&f->vm.cpu[0]), 0x91);
+	fake_set(v, VMCS_ENTRY_INTR_INFO, 0);
+	fake_exit(f, v, REASON_INTERRUPT_WINDOW, 0, 0);
+	fake_enter(f, v);
+	assert_int_equal(vmcs_read(v, VMCS_ENTRY_INTR_INFO) & 0xff, 0x91);
+}
+
 static void windows_close(void **state)
 {
 	struct fake *f = *state;
@@ -186,6 +215,7 @@ int main(void)
 		TEST(host_nmi_is_metals),
 		TEST(machine_check_stops),
 		TEST(nmi_blocking_is_restored),
+		TEST(interrupted_interrupt),
 		TEST(windows_close),
 		TEST(time_passes),
 		TEST(triple_fault_stops),

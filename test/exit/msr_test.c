@@ -86,6 +86,49 @@ static void apic_base(void **state)
 	assert_reads(f, 0x1b, 0xfed00900);
 }
 
+/* SDM, "x2APIC State Transitions", and registers that exist in the mode alone */
+static void x2apic(void **state)
+{
+	struct fake *f = *state;
+
+	assert_int_equal(wrmsr(f, 0x1b, 0xfee00500), ACTION_INJECT);	/* EXTD without EN */
+	assert_int_equal(wrmsr(f, 0x1b, 0xfee00d00), ACTION_RETIRE);
+	assert_reads(f, 0x1b, 0xfee00d00);
+	assert_reads(f, 0x802, 0);
+	assert_int_equal(wrmsr(f, 0x80f, 0x1fe), ACTION_RETIRE);
+	assert_reads(f, 0x80f, 0x1fe);
+	assert_int_equal(wrmsr(f, 0x80f, 0x11fe), ACTION_INJECT);
+	assert_int_equal(wrmsr(f, 0x830, UINT64_C(0) << 32 | 0x41), ACTION_RETIRE);
+	assert_reads(f, 0x830, 0x41);
+	assert_int_equal(lapic_pending(&f->vm.cpu[0]), 0x41);
+	assert_int_equal(wrmsr(f, 0x1b, 0xfee00900), ACTION_INJECT);	/* back to xAPIC only by way of disabled */
+	assert_int_equal(wrmsr(f, 0x1b, 0xfee00100), ACTION_RETIRE);
+	assert_int_equal(wrmsr(f, 0x1b, 0xfee00d00), ACTION_INJECT);
+	assert_int_equal(wrmsr(f, 0x1b, 0xfee00900), ACTION_RETIRE);
+	assert_reads(f, 0x1b, 0xfee00900);
+}
+
+/* SDM, "TSC-Deadline Mode": a guest TSC, which is not the VM's time */
+static void tsc_deadline(void **state)
+{
+	struct fake *f = *state;
+	uint64_t now = vm_time(&f->vm, f->now);
+
+	assert_int_equal(wrmsr(f, 0x6e0, 12345), ACTION_RETIRE);
+	assert_reads(f, 0x6e0, 0);		/* another mode: ignored */
+	fake_apic_write(f, 0, 0x320, 0x40040);
+	assert_int_equal(wrmsr(f, 0x10, 1000000), ACTION_RETIRE);
+	assert_int_equal(wrmsr(f, 0x6e0, 1003000), ACTION_RETIRE);
+	assert_reads(f, 0x6e0, 1003000);
+	assert_int_equal(f->vm.timer_next, now + 3000);
+	assert_int_equal(wrmsr(f, 0x10, 1002000), ACTION_RETIRE);
+	assert_int_equal(f->vm.timer_next, now + 1000);
+	f->now += 1000;
+	fake_enter(f, &f->cpu[0]);
+	assert_int_equal(lapic_pending(&f->vm.cpu[0]), 0x40);
+	assert_reads(f, 0x6e0, 0);
+}
+
 /* SDM, "IA32_EFER" */
 static void efer(void **state)
 {
@@ -212,6 +255,8 @@ int main(void)
 		TEST(unknown_msrs),
 		TEST(constants),
 		TEST(apic_base),
+		TEST(x2apic),
+		TEST(tsc_deadline),
 		TEST(efer),
 		TEST(debugctl),
 		TEST(misc_enable),
