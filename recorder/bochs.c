@@ -14,7 +14,7 @@
 #include "recorder/machine.h"
 
 #define IPS "1000000"
-#define RESIDENT_MAX 2048	/* MiB that Bochs takes from the host; it swaps the rest to a file */
+#define MEMORY_MAX 2048		/* MiB that Bochs takes from the host; what it swaps to a file comes back damaged */
 #define DEFAULT_CPU "corei7_skylake_x"
 
 static bool write_text(const char *directory, const char *name, const char *text)
@@ -35,9 +35,13 @@ static bool write_text(const char *directory, const char *name, const char *text
 char **bochs_command(const struct machine *m, const struct machine_config *c)
 {
 	static char *command[] = { "bochs", "-q", "-f", "bochsrc", "-rc", "commands", NULL };
-	uint64_t resident = c->memory_mib < RESIDENT_MAX ? c->memory_mib : RESIDENT_MAX;
 	char text[2048];
 
+	if (c->memory_mib > MEMORY_MAX) {
+		command_fail(0, "--mem: with guest, hypervisor and files the machine would have %llu MiB; Bochs has at most %u",
+			     (unsigned long long)c->memory_mib, MEMORY_MAX);
+		return NULL;
+	}
 	snprintf(text, sizeof(text),
 		 "cpu: model=%s, count=1, ips=" IPS ", reset_on_triple_fault=0, ignore_bad_msrs=1\n"
 		 "memory: guest=%llu, host=%llu\n"
@@ -58,7 +62,7 @@ char **bochs_command(const struct machine *m, const struct machine_config *c)
 		 "com2: enabled=1, mode=file, dev=" MACHINE_WIRE "\n"
 		 "com3: enabled=1, mode=socket-client, dev=127.0.0.1:%u\n",
 		 c->cpu ? c->cpu : DEFAULT_CPU, (unsigned long long)c->memory_mib,
-		 (unsigned long long)resident, (unsigned long long)c->rtc, m->log_port);
+		 (unsigned long long)c->memory_mib, (unsigned long long)c->rtc, m->log_port);
 	if (!write_text(m->directory, "bochsrc", text) || !write_text(m->directory, "commands", "c\n"))
 		return NULL;
 	return command;
