@@ -1,5 +1,6 @@
 /*
- * guest_file.c: can this guest be loaded? Asked of hv/load, the hypervisor's own loader, before a machine starts.
+ * guest_file.c: can this guest be loaded? Asked of hv/load, the hypervisor's own loader, before a machine
+ * starts.
  *
  * Called by image.c, which has the files in memory.
  */
@@ -14,12 +15,13 @@
 
 static void print_error(const struct image_config *c, const struct load_error *e)
 {
-	const char *const file = e->file == LOAD_GUEST ? c->guest : e->file == LOAD_INITRD ? c->initrd : "--append";
+	const char *file = e->file == LOAD_GUEST ? c->guest : e->file == LOAD_INITRD ? c->initrd : "--append";
 
 	command_fail(0, "%s:%#" PRIx64 ": %s", file, e->offset, e->text);
 }
 
-bool guest_file_check(const struct image_config *c, const struct image_part *guest, const struct image_part *initrd)
+bool guest_file_check(const struct image_config *c, const struct image_part *guest,
+		      const struct image_part *initrd)
 {
 	struct load_input in = {
 		.guest = { guest->bytes, guest->size },

@@ -1,9 +1,10 @@
 /*
  * zero.c: zeroes much memory with few instructions.
  *
- * Called by memory.c for large pieces. What firmware and loader left must not reach a guest: its memory is the same in
- * every run. Each iteration of a REP STOSQ counts as an instruction in Bochs, 34 million for 256 MiB, more than half of a
- * short recording; with the widest registers there are (AVX-512: 64 bytes a store) it is 5 million.
+ * Called by memory.c for large pieces. What firmware and loader left must not reach a guest: its memory is
+ * the same in every run. Each iteration of a REP STOSQ counts as an instruction in Bochs, 34 million for 256
+ * MiB, more than half of a short recording; with the widest registers there are (AVX-512: 64 bytes a store)
+ * it is 5 million.
  */
 #include "boot/x86.h"
 #include "boot/zero.h"
@@ -15,11 +16,15 @@
 
 static bool has_avx512(void)
 {
-	return x86_cpuid(0, 0).eax >= 0xd && x86_cpuid(1, 0).ecx & LEAF1_ECX_XSAVE &&
-	       x86_cpuid(7, 0).ebx & LEAF7_EBX_AVX512F && (x86_cpuid(0xd, 0).eax & XCR0_AVX512) == XCR0_AVX512;
+	if (x86_cpuid(0, 0).eax < 0xd || !(x86_cpuid(1, 0).ecx & LEAF1_ECX_XSAVE))
+		return false;
+	return x86_cpuid(7, 0).ebx & LEAF7_EBX_AVX512F && (x86_cpuid(0xd, 0).eax & XCR0_AVX512) == XCR0_AVX512;
 }
 
-/* Stores past the caches: who reads it next is the guest. VZEROALL leaves the registers as they were, in their initial state. */
+/*
+ * Stores past the caches: who reads it next is the guest. VZEROALL leaves the registers as they were, in
+ * their initial state.
+ */
 static void zero_avx512(uint8_t *to, const uint8_t *end)
 {
 	__asm__ volatile(

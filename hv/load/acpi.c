@@ -1,9 +1,10 @@
 /*
  * acpi.c: RSDP, XSDT, FADT, FACS, MADT and DSDT (ACPI Specification 6.0, "ACPI Software Programming Model").
  *
- * Called by load.c. Describes platform.h's machine and nothing that isn't there: a guest probes what it is told of, and
- * each probe is an exit. There is no power management timer (the TSC's frequency is known, and reading a port costs an
- * exit), no keyboard controller, no general-purpose events, and no PCI host bridge, as the bus is empty.
+ * Called by load.c. Describes platform.h's machine and nothing that isn't there: a guest probes what it is
+ * told of, and each probe is an exit. There is no power management timer (the TSC's frequency is known, and
+ * reading a port costs an exit), no keyboard controller, no general-purpose events, and no PCI host bridge,
+ * as the bus is empty.
  */
 #include <string.h>
 
@@ -18,15 +19,16 @@
 #define CHECKSUM_AT		9u
 
 #define RSDP_SIZE		36u
-#define RSDP_SIZE_1		20u	/* the part that its first checksum covers, which is all of ACPI 1.0's */
+#define RSDP_SIZE_1		20u	/* what its first checksum covers: all of ACPI 1.0's */
 #define FACS_SIZE		64u
 #define FADT_SIZE		276u
 
 enum {				/* FADT, by offset */
-	FADT_FIRMWARE_CTRL = 36, FADT_DSDT = 40, FADT_SCI_INT = 46, FADT_PM1A_EVENT = 56, FADT_PM1A_CONTROL = 64,
-	FADT_PM1_EVENT_LENGTH = 88, FADT_PM1_CONTROL_LENGTH = 89, FADT_C2_LATENCY = 96, FADT_C3_LATENCY = 98,
-	FADT_CENTURY = 108, FADT_BOOT_ARCH = 109, FADT_FLAGS = 112, FADT_RESET_REGISTER = 116, FADT_RESET_VALUE = 128,
-	FADT_X_DSDT = 140, FADT_X_PM1A_EVENT = 148, FADT_X_PM1A_CONTROL = 172, FADT_HYPERVISOR = 268,
+	FADT_FIRMWARE_CTRL = 36, FADT_DSDT = 40, FADT_SCI_INT = 46, FADT_PM1A_EVENT = 56,
+	FADT_PM1A_CONTROL = 64, FADT_PM1_EVENT_LENGTH = 88, FADT_PM1_CONTROL_LENGTH = 89,
+	FADT_C2_LATENCY = 96, FADT_C3_LATENCY = 98, FADT_CENTURY = 108, FADT_BOOT_ARCH = 109,
+	FADT_FLAGS = 112, FADT_RESET_REGISTER = 116, FADT_RESET_VALUE = 128, FADT_X_DSDT = 140,
+	FADT_X_PM1A_EVENT = 148, FADT_X_PM1A_CONTROL = 172, FADT_HYPERVISOR = 268,
 };
 
 #define FADT_REVISION		6
@@ -145,8 +147,8 @@ static uint32_t build_fadt(uint8_t *t, uint32_t facs, uint32_t dsdt)
 	put(t + FADT_C3_LATENCY, NO_C3, 2);
 	t[FADT_CENTURY] = RTC_CENTURY;
 	put(t + FADT_BOOT_ARCH, BOOT_LEGACY_DEVICES | BOOT_NO_VGA | BOOT_NO_MSI | BOOT_NO_ASPM, 2);
-	put(t + FADT_FLAGS, FLAG_WBINVD | FLAG_C1 | FLAG_NO_POWER_BUTTON | FLAG_NO_SLEEP_BUTTON | FLAG_NO_RTC_WAKE |
-	    FLAG_RESET_REGISTER, 4);
+	put(t + FADT_FLAGS, FLAG_WBINVD | FLAG_C1 | FLAG_NO_POWER_BUTTON | FLAG_NO_SLEEP_BUTTON |
+	    FLAG_NO_RTC_WAKE | FLAG_RESET_REGISTER, 4);
 	put_port(t + FADT_RESET_REGISTER, 1, 1, PORT_RESET);
 	t[FADT_RESET_VALUE] = RESET_VALUE;
 	memcpy(t + FADT_HYPERVISOR, "vexit", 5);
@@ -179,7 +181,7 @@ static uint32_t build_madt(uint8_t *t, uint32_t cpus)
 		e[4] = LAPIC_ENABLED;
 		e += 8;
 	}
-	/* Its id, e[2], is 0 as in its register after reset: ids of I/O APICs and of local APICs are apart. */
+	/* Its id, e[2], is 0 as in its register after reset: local APICs' ids are another space. */
 	e[0] = MADT_IOAPIC;
 	e[1] = 12;
 	put(e + 4, MMIO_IOAPIC, 4);

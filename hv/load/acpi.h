@@ -9,8 +9,9 @@
 #define ACPI_SIZE_MAX	0x1000u
 
 /*
- * Writes the tables of a machine of `cpus` (at most VM_MAX_CPUS) processors to `at`, which guests see at address
- * `base`, a multiple of 64: at most ACPI_SIZE_MAX bytes, zeros before. The RSDP comes first. Gives their size.
+ * Writes the tables of a machine of `cpus` (at most VM_MAX_CPUS) processors to `at`, which guests see at
+ * address `base`, a multiple of 64: at most ACPI_SIZE_MAX bytes, zeros before. The RSDP comes first. Gives
+ * their size.
  */
 uint32_t acpi_build(uint8_t *at, uint32_t base, uint32_t cpus);
 

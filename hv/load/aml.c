@@ -6,7 +6,8 @@
 #include "load/aml.h"
 
 enum {
-	OP_NAME = 0x08, OP_BYTE = 0x0a, OP_DWORD = 0x0c, OP_STRING = 0x0d, OP_SCOPE = 0x10, OP_BUFFER = 0x11, OP_PACKAGE = 0x12,
+	OP_NAME = 0x08, OP_BYTE = 0x0a, OP_DWORD = 0x0c, OP_STRING = 0x0d, OP_SCOPE = 0x10, OP_BUFFER = 0x11,
+	OP_PACKAGE = 0x12,
 	OP_EXTENDED = 0x5b, OP_EXTENDED_DEVICE = 0x82,
 };
 

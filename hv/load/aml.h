@@ -1,6 +1,6 @@
 /*
- * aml.h: writes ACPI Machine Language (ACPI Specification, "ACPI Machine Language (AML) Specification"): the few
- * terms that a description of devices needs.
+ * aml.h: writes ACPI Machine Language (ACPI Specification, "ACPI Machine Language (AML) Specification"): the
+ * few terms that a description of devices needs.
  */
 #ifndef VEXIT_LOAD_AML_H
 #define VEXIT_LOAD_AML_H

@@ -1,8 +1,8 @@
 /*
  * elf.c: reads ELF-32 (EM_386) and ELF-64 (EM_X86_64) executables (System V ABI, "Object Files").
  *
- * Called by multiboot.c. The file is hostile, and may be unaligned: values are fetched from it, never cast. Both
- * classes have the same members, at offsets of their own.
+ * Called by multiboot.c. The file is hostile, and may be unaligned: values are fetched from it, never cast.
+ * Both classes have the same members, at offsets of their own.
  */
 #include "load/elf.h"
 
@@ -38,14 +38,17 @@ static bool check_ident(const struct load_bytes *f, struct load_error *e)
 	unsigned expected = class == CLASS_64 ? MACHINE_X86_64 : MACHINE_386;
 
 	if (class != CLASS_32 && class != CLASS_64)
-		return load_fail(e, LOAD_GUEST, IDENT_CLASS, "ELF class, expected 1 (32-bit) or 2 (64-bit), got %lu", class);
+		return load_fail(e, LOAD_GUEST, IDENT_CLASS,
+				 "ELF class, expected 1 (32-bit) or 2 (64-bit), got %lu", class);
 	if (data != DATA_LITTLE)
-		return load_fail(e, LOAD_GUEST, IDENT_DATA, "ELF byte order, expected 1 (little-endian), got %lu", data);
+		return load_fail(e, LOAD_GUEST, IDENT_DATA,
+				 "ELF byte order, expected 1 (little-endian), got %lu", data);
 	if (type != TYPE_EXEC)
 		return load_fail(e, LOAD_GUEST, AT_TYPE, "ELF type, expected 2 (executable), got %lu", type);
 	if (machine != expected)
 		return load_fail(e, LOAD_GUEST, AT_MACHINE, "machine of an ELF-%s, expected %u (%s), got %lu",
-				 class == CLASS_64 ? "64" : "32", expected, class == CLASS_64 ? "x86-64" : "i386", machine);
+				 class == CLASS_64 ? "64" : "32", expected,
+				 class == CLASS_64 ? "x86-64" : "i386", machine);
 	return true;
 }
 
@@ -56,7 +59,8 @@ bool elf_open(struct elf *elf, const struct load_bytes *file, struct load_error 
 	*elf = (struct elf){ .file = *file, .is64 = load_get(file, IDENT_CLASS, 1) == CLASS_64 };
 	s = shape_of(elf);
 	if (!load_has(file, 0, s->header_size))
-		return load_fail(e, LOAD_GUEST, file->size, "end of the file, expected an ELF header of %u bytes, got %lu",
+		return load_fail(e, LOAD_GUEST, file->size,
+				 "end of the file, expected an ELF header of %u bytes, got %lu",
 				 s->header_size, file->size);
 	if (!check_ident(file, e))
 		return false;
@@ -65,11 +69,13 @@ bool elf_open(struct elf *elf, const struct load_bytes *file, struct load_error 
 	elf->entry_size = (unsigned)load_get(file, s->entry_size, 2);
 	elf->segments = (unsigned)load_get(file, s->count, 2);
 	if (elf->entry_size < s->segment_size)
-		return load_fail(e, LOAD_GUEST, s->entry_size, "size of a program header, expected at least %u, got %u",
+		return load_fail(e, LOAD_GUEST, s->entry_size,
+				 "size of a program header, expected at least %u, got %u",
 				 s->segment_size, elf->entry_size);
 	if (!load_has(file, elf->table, (uint64_t)elf->entry_size * elf->segments))
 		return load_fail(e, LOAD_GUEST, s->table,
-				 "%u program headers of %u bytes, expected within the file's %lu bytes, got offset %#lx",
+				 "%u program headers of %u bytes, expected within the file's %lu bytes, got "
+				 "offset %#lx",
 				 elf->segments, elf->entry_size, file->size, elf->table);
 	return true;
 }
@@ -93,11 +99,13 @@ bool elf_segment(const struct elf *elf, unsigned index, struct elf_segment *s, s
 		return true;
 	if (!load_has(f, s->offset, s->file_size))
 		return load_fail(e, LOAD_GUEST, at + h->p_offset,
-				 "segment of %#lx bytes at offset %#lx, expected within the file, got a file of %#lx",
+				 "segment of %#lx bytes at offset %#lx, expected within the file, got a file "
+				 "of %#lx",
 				 s->file_size, s->offset, f->size);
 	if (s->file_size > s->memory_size)
 		return load_fail(e, LOAD_GUEST, at + h->p_memory_size,
-				 "segment's size in memory, expected at least the %#lx bytes of the file, got %#lx",
+				 "segment's size in memory, expected at least the %#lx bytes of the file, "
+				 "got %#lx",
 				 s->file_size, s->memory_size);
 	return true;
 }

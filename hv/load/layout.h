@@ -1,8 +1,8 @@
 /*
  * layout.h: where the loader's tables lie in guest memory, and the map of that memory that guests get.
  *
- * All of it is below 1 MiB: what a guest needs to start, in memory that it may use afterwards (0x6000..0x10000), and
- * what it needs for good, where a PC has its BIOS.
+ * All of it is below 1 MiB: what a guest needs to start, in memory that it may use afterwards
+ * (0x6000..0x10000), and what it needs for good, where a PC has its BIOS.
  */
 #ifndef VEXIT_LOAD_LAYOUT_H
 #define VEXIT_LOAD_LAYOUT_H

@@ -1,9 +1,10 @@
 /*
  * load.h: from a guest's file to what lies in its memory before its first instruction.
  *
- * Two steps. load_plan() reads the files, which are hostile, and decides where everything goes, or says what is wrong:
- * the recorder asks it before a machine starts, the hypervisor again before it loads. load_place() then writes the
- * memory, and can't fail. Pure: compiled for the hypervisor, the host tool and the tests from the same sources.
+ * Two steps. load_plan() reads the files, which are hostile, and decides where everything goes, or says what
+ * is wrong: the recorder asks it before a machine starts, the hypervisor again before it loads. load_place()
+ * then writes the memory, and can't fail. Pure: compiled for the hypervisor, the host tool and the tests from
+ * the same sources.
  */
 #ifndef VEXIT_LOAD_H
 #define VEXIT_LOAD_H
@@ -24,7 +25,7 @@ struct load_bytes {
 struct load_input {
 	struct load_bytes guest;	/* a multiboot-1 ELF or a Linux bzImage */
 	struct load_bytes initrd;	/* at = NULL: there is none */
-	struct load_bytes command_line;	/* the guest's file name, then what was appended; without terminator */
+	struct load_bytes command_line;	/* its file name, then what was appended; without terminator */
 	struct load_bytes initrd_line;	/* the initrd's name, which multiboot passes on */
 	uint64_t memory;		/* bytes of guest memory, at least 2 MiB, below PLATFORM_RAM_END */
 	uint32_t cpus;
@@ -57,9 +58,10 @@ struct load_plan {
 bool load_plan(const struct load_input *in, struct load_plan *p, struct load_error *e);
 
 /*
- * Writes files and tables to `memory`, which is in->memory bytes of zeros, by the plan that load_plan() made for the
- * same input. *start is what vcpu_reset() takes.
+ * Writes files and tables to `memory`, which is in->memory bytes of zeros, by the plan that load_plan() made
+ * for the same input. *start is what vcpu_reset() takes.
  */
-void load_place(const struct load_input *in, const struct load_plan *p, uint8_t *memory, struct vcpu_start *start);
+void load_place(const struct load_input *in, const struct load_plan *p, uint8_t *memory,
+		struct vcpu_start *start);
 
 #endif

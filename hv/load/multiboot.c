@@ -1,6 +1,6 @@
 /*
- * multiboot.c: a multiboot ELF (Multiboot Specification 0.6.96): header, segments, and the information structure that
- * EBX points at.
+ * multiboot.c: a multiboot ELF (Multiboot Specification 0.6.96): header, segments, and the information
+ * structure that EBX points at.
  *
  * Called by load.c.
  */
@@ -13,7 +13,7 @@
 #define MB1_SEARCH		8192u		/* the header lies in the image's first bytes */
 #define MB1_ADDRESSES		(1u << 16)	/* a.out kludge: addresses in the header instead of ELF's */
 #define MB1_REQUIREMENTS	0xffffu
-#define MB1_UNDERSTOOD		0x7u		/* page-aligned modules, memory information, video mode (ignored) */
+#define MB1_UNDERSTOOD		0x7u		/* aligned modules, memory map, video mode (ignored) */
 
 #define INFO_HAS		(1u << 0 | 1u << 2 | 1u << 3 | 1u << 6 | 1u << 9)
 #define COMMAND_LINE_MAX	1023u		/* without the terminator */
@@ -52,30 +52,36 @@ static bool check_header(const struct load_bytes *f, struct load_error *e)
 	for (uint64_t at = 0; at + 12 <= end; at += 4) {
 		uint32_t flags = (uint32_t)load_get(f, at + 4, 4);
 
-		if (load_get(f, at, 4) != MB1_MAGIC || MB1_MAGIC + flags + (uint32_t)load_get(f, at + 8, 4) != 0)
+		if (load_get(f, at, 4) != MB1_MAGIC || MB1_MAGIC + flags + (uint32_t)load_get(f, at + 8,
+											      4) != 0)
 			continue;
 		if (flags & MB1_REQUIREMENTS & ~MB1_UNDERSTOOD)
-			return load_fail(e, LOAD_GUEST, at + 4, "flags of the multiboot header, expected at most %#x of its "
+			return load_fail(e, LOAD_GUEST, at + 4,
+					 "flags of the multiboot header, expected at most %#x of its "
 					 "requirements, got %#x", MB1_UNDERSTOOD, flags);
 		if (flags & MB1_ADDRESSES)
-			return load_fail(e, LOAD_GUEST, at + 4, "flags of the multiboot header, expected the ELF's addresses "
+			return load_fail(e, LOAD_GUEST, at + 4,
+					 "flags of the multiboot header, expected the ELF's addresses "
 					 "to be used, got %#x (addresses of its own)", flags);
 		return true;
 	}
-	return load_fail(e, LOAD_GUEST, 0, "multiboot header, expected %#x and its checksum in the first %u bytes, got none",
+	return load_fail(e, LOAD_GUEST, 0,
+			 "multiboot header, expected %#x and its checksum in the first %u bytes, got none",
 			 MB1_MAGIC, MB1_SEARCH);
 }
 
 static bool add_segment(const struct load_input *in, struct load_plan *p, const struct elf_segment *s,
 			struct load_error *e)
 {
-	const struct load_piece piece = { s->physical, s->memory_size, in->guest.at + s->offset, s->file_size };
+	const struct load_piece piece = { s->physical, s->memory_size, in->guest.at + s->offset,
+					 s->file_size };
 
 	return load_add(in, p, &piece, s->at, e);
 }
 
 /* The entry point is a virtual address, and the guest starts without paging: its segment translates it. */
-static bool add_segments(const struct load_input *in, const struct elf *elf, struct load_plan *p, struct load_error *e)
+static bool add_segments(const struct load_input *in, const struct elf *elf, struct load_plan *p,
+			 struct load_error *e)
 {
 	bool found = false;
 
@@ -93,7 +99,8 @@ static bool add_segments(const struct load_input *in, const struct elf *elf, str
 			found = true;
 		}
 	}
-	return found || load_fail(e, LOAD_GUEST, 0x18, "entry point, expected an address in a segment, got %#lx", elf->entry);
+	return found || load_fail(e, LOAD_GUEST, 0x18,
+				  "entry point, expected an address in a segment, got %#lx", elf->entry);
 }
 
 bool multiboot_plan(const struct load_input *in, struct load_plan *p, struct load_error *e)
@@ -105,7 +112,8 @@ bool multiboot_plan(const struct load_input *in, struct load_plan *p, struct loa
 		return false;
 	if (in->command_line.size > COMMAND_LINE_MAX)
 		return load_fail(e, LOAD_COMMAND_LINE, COMMAND_LINE_MAX,
-				 "file name and --append, expected at most %u bytes, got %lu", COMMAND_LINE_MAX,
+				 "file name and --append, expected at most %u bytes, got "
+				 "%lu", COMMAND_LINE_MAX,
 				 in->command_line.size);
 	return load_add_initrd(in, p, in->memory, e);
 }
@@ -125,7 +133,8 @@ static uint32_t address_of(size_t offset)
 	return LAYOUT_INFO + (uint32_t)offset;
 }
 
-void multiboot_place(const struct load_input *in, const struct load_plan *p, uint8_t *memory, struct vcpu_start *start)
+void multiboot_place(const struct load_input *in, const struct load_plan *p, uint8_t *memory,
+		     struct vcpu_start *start)
 {
 	struct info_page *page = (struct info_page *)(memory + LAYOUT_INFO);
 	struct layout_region region[LAYOUT_REGIONS];
@@ -142,7 +151,8 @@ void multiboot_place(const struct load_input *in, const struct load_plan *p, uin
 	};
 	layout_map(in->memory, region);
 	for (unsigned i = 0; i < LAYOUT_REGIONS; i++)
-		page->map[i] = (struct mb1_region){ sizeof(page->map[i]) - 4, region[i].base, region[i].size, region[i].type };
+		page->map[i] = (struct mb1_region){ sizeof(page->map[i]) - 4, region[i].base, region[i].size,
+						   region[i].type };
 	memcpy(page->loader_name, "vexit", 6);
 	place_text(page->command_line, &in->command_line);
 	if (in->initrd.at) {

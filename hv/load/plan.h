@@ -27,8 +27,8 @@ static inline bool load_meets(uint64_t a, uint64_t a_size, uint64_t b, uint64_t 
  * Adds a piece, whose bytes the caller has found in the file. It is checked against the guest's memory, the
  * loader's own tables and the pieces before; `offset` is where the file says so.
  */
-bool load_add(const struct load_input *in, struct load_plan *p, const struct load_piece *piece, uint64_t offset,
-	      struct load_error *e);
+bool load_add(const struct load_input *in, struct load_plan *p, const struct load_piece *piece,
+	      uint64_t offset, struct load_error *e);
 
 /*
  * Puts the initrd as high as it goes, out of the kernel's way, in whole pages that end at or below `end`.
@@ -38,10 +38,12 @@ bool load_add_initrd(const struct load_input *in, struct load_plan *p, uint64_t 
 
 /* ---- The two kinds of guests ---- */
 bool multiboot_plan(const struct load_input *in, struct load_plan *p, struct load_error *e);
-void multiboot_place(const struct load_input *in, const struct load_plan *p, uint8_t *memory, struct vcpu_start *start);
+void multiboot_place(const struct load_input *in, const struct load_plan *p, uint8_t *memory,
+		     struct vcpu_start *start);
 
 bool linux_is(const struct load_bytes *guest);
 bool linux_plan(const struct load_input *in, struct load_plan *p, struct load_error *e);
-void linux_place(const struct load_input *in, const struct load_plan *p, uint8_t *memory, struct vcpu_start *start);
+void linux_place(const struct load_input *in, const struct load_plan *p, uint8_t *memory,
+		 struct vcpu_start *start);
 
 #endif

@@ -2,8 +2,9 @@
  * smbios.c: entry point and the two structures that say something (DMTF, System Management BIOS Reference
  * Specification 3.0).
  *
- * Called by load.c. It earns its place by a date: without a BIOS date of this century Linux doesn't believe in PCI
- * configuration mechanism 1 before it has asked all 256 functions of bus 0, which is empty, twice: a thousand exits.
+ * Called by load.c. It earns its place by a date: without a BIOS date of this century Linux doesn't believe
+ * in PCI configuration mechanism 1 before it has asked all 256 functions of bus 0, which is empty, twice: a
+ * thousand exits.
  */
 #include <string.h>
 

@@ -1,6 +1,7 @@
 /*
- * A guest's file, its initrd and its command line from hostile bytes, to hv/load. What is refused has a reason; what is
- * planned stays within the memory, apart from each other and from the loader's tables, and is placed.
+ * A guest's file, its initrd and its command line from hostile bytes, to hv/load. What is refused has a
+ * reason; what is planned stays within the memory, apart from each other and from the loader's tables, and is
+ * placed.
  *
  * An input is eight bytes (memory, sizes of initrd and command line, processors), then the file.
  */
@@ -26,11 +27,14 @@ static void check_plan(const struct load_input *in, const struct load_plan *p)
 	FUZZ_CHECK(p->pieces >= 1 && p->pieces <= LOAD_PIECES);
 	for (unsigned i = 0; i < p->pieces; i++) {
 		const struct load_piece *a = &p->piece[i];
-		const struct load_bytes *file = in->initrd.at && a->gpa == p->initrd ? &in->initrd : &in->guest;
+		bool is_initrd = in->initrd.at && a->gpa == p->initrd;
+		const struct load_bytes *file = is_initrd ? &in->initrd : &in->guest;
 
-		FUZZ_CHECK(a->memory_size && a->memory_size <= in->memory && a->gpa <= in->memory - a->memory_size);
+		FUZZ_CHECK(a->memory_size && a->memory_size <= in->memory &&
+			   a->gpa <= in->memory - a->memory_size);
 		FUZZ_CHECK(a->size <= a->memory_size);
-		FUZZ_CHECK(a->from >= file->at && a->size <= file->size && a->from <= file->at + file->size - a->size);
+		FUZZ_CHECK(a->from >= file->at && a->size <= file->size && a->from <= file->at +
+			   file->size - a->size);
 		FUZZ_CHECK(a->gpa >= 0xf000 || a->gpa + a->memory_size <= 0x6000);
 		FUZZ_CHECK(a->gpa >= 0x100000 || a->gpa + a->memory_size <= 0xe0000);
 		for (unsigned j = 0; j < i; j++)
@@ -94,11 +98,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 static void put_edge(unsigned which, uint8_t *image, uint64_t memory)
 {
 	if (which == 0)
-		image_put(image + 0x260, memory - IMAGE_LINUX_AT, 4);			/* init_size */
+		image_put(image + 0x260, memory - IMAGE_LINUX_AT, 4);	/* init_size */
 	else if (which == 1)
-		image_put(image + 52 + 2 * 32 + 20, memory - IMAGE_ELF_DATA_AT, 4);	/* the last segment's memory size */
+		image_put(image + 52 + 2 * 32 + 20, memory - IMAGE_ELF_DATA_AT, 4);	/* segment 2's size */
 	else
-		image_put(image + 64 + 56 + 24, memory - 0x1000, 8);			/* its physical address */
+		image_put(image + 64 + 56 + 24, memory - 0x1000, 8);	/* segment 1's address */
 }
 
 uint8_t *fuzz_seed(unsigned i, size_t *size)

@@ -75,9 +75,10 @@ uint64_t image_elf32(uint8_t *to)
 	h->e_phentsize = sizeof(*p);
 	h->e_phnum = 3;
 	p[0] = (Elf32_Phdr){ .p_type = PT_GNU_STACK };
-	p[1] = (Elf32_Phdr){ PT_LOAD, code, IMAGE_ELF_CODE_AT + IMAGE_ELF_VIRTUAL, IMAGE_ELF_CODE_AT, CODE_SIZE, CODE_SIZE, 5, 4 };
-	p[2] = (Elf32_Phdr){ PT_LOAD, code + CODE_SIZE, IMAGE_ELF_DATA_AT + IMAGE_ELF_VIRTUAL, IMAGE_ELF_DATA_AT, DATA_SIZE,
-			     DATA_MEMORY, 6, 4 };
+	p[1] = (Elf32_Phdr){ PT_LOAD, code, IMAGE_ELF_CODE_AT + IMAGE_ELF_VIRTUAL, IMAGE_ELF_CODE_AT,
+			    CODE_SIZE, CODE_SIZE, 5, 4 };
+	p[2] = (Elf32_Phdr){ PT_LOAD, code + CODE_SIZE, IMAGE_ELF_DATA_AT + IMAGE_ELF_VIRTUAL,
+			    IMAGE_ELF_DATA_AT, DATA_SIZE, DATA_MEMORY, 6, 4 };
 	return put_contents(to, code);
 }
 
@@ -95,8 +96,9 @@ uint64_t image_elf64(uint8_t *to)
 	h->e_phoff = sizeof(*h);
 	h->e_phentsize = sizeof(*p);
 	h->e_phnum = 2;
-	p[0] = (Elf64_Phdr){ PT_LOAD, 5, code, IMAGE_ELF_CODE_AT + IMAGE_ELF_VIRTUAL, IMAGE_ELF_CODE_AT, CODE_SIZE, CODE_SIZE, 4 };
-	p[1] = (Elf64_Phdr){ PT_LOAD, 6, code + CODE_SIZE, IMAGE_ELF_DATA_AT + IMAGE_ELF_VIRTUAL, IMAGE_ELF_DATA_AT, DATA_SIZE,
-			     DATA_MEMORY, 4 };
+	p[0] = (Elf64_Phdr){ PT_LOAD, 5, code, IMAGE_ELF_CODE_AT + IMAGE_ELF_VIRTUAL, IMAGE_ELF_CODE_AT,
+			    CODE_SIZE, CODE_SIZE, 4 };
+	p[1] = (Elf64_Phdr){ PT_LOAD, 6, code + CODE_SIZE, IMAGE_ELF_DATA_AT + IMAGE_ELF_VIRTUAL,
+			    IMAGE_ELF_DATA_AT, DATA_SIZE, DATA_MEMORY, 4 };
 	return put_contents(to, code);
 }

@@ -8,7 +8,10 @@
 
 #define IMAGE_MAX	4096u
 
-/* A Linux bzImage of protocol 2.15: two sectors of setup, 1 KiB of kernel, which wants 64 KiB at IMAGE_LINUX_AT. */
+/*
+ * A Linux bzImage of protocol 2.15: two sectors of setup, 1 KiB of kernel, which wants 64 KiB at
+ * IMAGE_LINUX_AT.
+ */
 #define IMAGE_LINUX_AT		0x200000u
 #define IMAGE_LINUX_SETUP	1024u
 #define IMAGE_LINUX_KERNEL	1024u
@@ -16,7 +19,7 @@
 #define IMAGE_LINUX_CMDLINE	255u
 
 /* A multiboot ELF: header, two segments (code with the multiboot header in it; data of 16 bytes in 4 KiB). */
-#define IMAGE_ELF_CODE_AT	0x100000u	/* physical; the virtual address is IMAGE_ELF_VIRTUAL higher */
+#define IMAGE_ELF_CODE_AT	0x100000u	/* physical; virtual is IMAGE_ELF_VIRTUAL higher */
 #define IMAGE_ELF_DATA_AT	0x102000u
 #define IMAGE_ELF_VIRTUAL	0x40000000u
 #define IMAGE_ELF_ENTRY		0x20u		/* within the code */

@@ -1,6 +1,7 @@
 /*
- * The machine's tables, read as a guest reads them: found by their signatures, followed by their addresses, summed up, and
- * compared with the ports and addresses of platform.h. ACPICA's disassembler and compiler must understand them.
+ * The machine's tables, read as a guest reads them: found by their signatures, followed by their addresses,
+ * summed up, and compared with the ports and addresses of platform.h. ACPICA's disassembler and compiler must
+ * understand them.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -169,7 +170,10 @@ static void write_table(const char *directory, const char *name, const uint8_t *
 	fclose(f);
 }
 
-/* iasl takes the tables apart; of the DSDT it says what we meant, and its own compilation of that has our bytes. */
+/*
+ * iasl takes the tables apart; of the DSDT it says what we meant, and its own compilation of that has our
+ * bytes.
+ */
 static void acpica_understands_them(void **state)
 {
 	static const char script[] =
@@ -193,7 +197,8 @@ static void acpica_understands_them(void **state)
 	snprintf(command, sizeof(command), script, directory);
 	status = system(command);
 	if (status) {
-		snprintf(command, sizeof(command), "cat %s/out %s/out2 %s/DSDT.dsl", directory, directory, directory);
+		snprintf(command, sizeof(command), "cat %s/out %s/out2 %s/DSDT.dsl", directory, directory,
+			 directory);
 		fail_msg("iasl: status %d, %d", status, system(command));
 	}
 	snprintf(command, sizeof(command), "rm -r %s", directory);

@@ -1,5 +1,6 @@
 /*
- * Guests that can't be loaded, and what is said of them: file, offset, expected, got. One row is one spoilt field.
+ * Guests that can't be loaded, and what is said of them: file, offset, expected, got. One row is one spoilt
+ * field.
  */
 #include <elf.h>
 #include <stddef.h>
@@ -29,9 +30,11 @@ static bool plan_text(const uint8_t *guest, uint64_t size, const char *line, str
 
 static void expect(const struct load_error *e, enum load_file file, uint64_t offset, const char *text)
 {
-	if (e->file != file || e->offset != offset || !strstr(e->text, text) || !strstr(e->text, ", expected ") ||
+	if (e->file != file || e->offset != offset || !strstr(e->text, text) || !strstr(e->text,
+											", expected ") ||
 	    !strstr(e->text, ", got "))
-		fail_msg("file %d, %#lx: %s\nexpected: file %d, %#lx: …%s…", e->file, e->offset, e->text, file, offset, text);
+		fail_msg("file %d, %#lx: %s\nexpected: file %d, %#lx: …%s…", e->file, e->offset, e->text,
+			 file, offset, text);
 }
 
 #define EHDR32(field) offsetof(Elf32_Ehdr, field), sizeof(((Elf32_Ehdr *)0)->field)
@@ -84,18 +87,24 @@ static const struct {
 	{ ELF32, EHDR32(e_phnum), 0xffff, 28, "65535 program headers of 32 bytes" },
 	{ ELF32, EHDR32(e_phnum), 1, 0x18, "entry point" },
 	{ ELF32, EHDR32(e_phentsize), 31, 42, "size of a program header, expected at least 32, got 31" },
-	{ ELF32, PHDR32(1, p_offset), UINT32_MAX, AT_PHDR32(1) + 4, "segment of 0x100 bytes at offset 0xffffffff" },
+	{ ELF32, PHDR32(1, p_offset), UINT32_MAX, AT_PHDR32(1) + 4,
+	 "segment of 0x100 bytes at offset 0xffffffff" },
 	{ ELF32, PHDR32(2, p_filesz), 17, AT_PHDR32(2) + 4, "segment of 0x11 bytes" },
 	{ ELF32, PHDR32(2, p_memsz), 15, AT_PHDR32(2) + 20, "at least the 0x10 bytes of the file, got 0xf" },
-	{ ELF32, PHDR32(2, p_memsz), MEMORY - IMAGE_ELF_DATA_AT + 1, AT_PHDR32(2), "below the memory's end 0x400000" },
+	{ ELF32, PHDR32(2, p_memsz), MEMORY - IMAGE_ELF_DATA_AT + 1, AT_PHDR32(2),
+	 "below the memory's end 0x400000" },
 	{ ELF32, PHDR32(2, p_memsz), UINT32_MAX, AT_PHDR32(2), "address of 0xffffffff bytes" },
 	{ ELF32, PHDR32(2, p_paddr), UINT32_MAX, AT_PHDR32(2), "got 0xffffffff" },
-	{ ELF32, PHDR32(2, p_paddr), IMAGE_ELF_CODE_AT + 0xff, AT_PHDR32(2), "none that is taken (0x100000..0x100100)" },
-	{ ELF32, PHDR32(2, p_paddr), 0x5001, AT_PHDR32(2), "expected nothing at the loader's tables (0x6000..0xf000, 0xe0000..0x100000)" },
+	{ ELF32, PHDR32(2, p_paddr), IMAGE_ELF_CODE_AT + 0xff, AT_PHDR32(2),
+	 "none that is taken (0x100000..0x100100)" },
+	{ ELF32, PHDR32(2, p_paddr), 0x5001, AT_PHDR32(2),
+	 "expected nothing at the loader's tables (0x6000..0xf000, 0xe0000..0x100000)" },
 	{ ELF32, PHDR32(2, p_paddr), 0xdf001, AT_PHDR32(2), "got 0xdf001" },
 	{ ELF32, CODE32 + 8, 4, 0, 0, "multiboot header, expected 0x1badb002 and its checksum" },
-	{ ELF32, CODE32 + 4, 8, (uint64_t)(uint32_t)-(0x1badb002 + 8) << 32 | 8, CODE32 + 4, "flags of the multiboot header, expected at most 0x7" },
-	{ ELF32, CODE32 + 4, 8, (uint64_t)(uint32_t)-(0x1badb002 + 0x10003) << 32 | 0x10003, CODE32 + 4, "got 0x10003 (addresses of its own)" },
+	{ ELF32, CODE32 + 4, 8, (uint64_t)(uint32_t)-(0x1badb002 + 8) << 32 | 8, CODE32 + 4,
+	 "flags of the multiboot header, expected at most 0x7" },
+	{ ELF32, CODE32 + 4, 8, (uint64_t)(uint32_t)-(0x1badb002 + 0x10003) << 32 | 0x10003, CODE32 + 4,
+	 "got 0x10003 (addresses of its own)" },
 
 	{ ELF64, 4, 1, 1, 18, "machine of an ELF-32, expected 3" },
 	{ ELF64, EHDR64(e_machine), EM_AARCH64, 18, "expected 62 (x86-64), got 183" },
@@ -202,7 +211,8 @@ static void a_command_line_has_a_longest(void **state)
 	expect(&e, LOAD_COMMAND_LINE, 1023, "at most 1023 bytes, got 1024");
 }
 
-static bool plan_initrd(enum image image, uint64_t size, uint32_t addr_max, struct load_plan *p, struct load_error *e)
+static bool plan_initrd(enum image image, uint64_t size, uint32_t addr_max, struct load_plan *p,
+			struct load_error *e)
 {
 	static uint8_t bytes[IMAGE_MAX], initrd[MEMORY];
 	struct load_input in = { .memory = MEMORY, .cpus = 1, .initrd = { initrd, size } };
@@ -215,7 +225,8 @@ static bool plan_initrd(enum image image, uint64_t size, uint32_t addr_max, stru
 
 static void an_initrd_goes_between_guest_and_end(void **state)
 {
-	const uint64_t linux_end = IMAGE_LINUX_AT + IMAGE_LINUX_INIT_SIZE, elf_end = IMAGE_ELF_DATA_AT + 0x1000;
+	const uint64_t linux_end = IMAGE_LINUX_AT + IMAGE_LINUX_INIT_SIZE;
+	const uint64_t elf_end = IMAGE_ELF_DATA_AT + 0x1000;
 	struct load_error e;
 	struct load_plan p;
 
@@ -225,7 +236,8 @@ static void an_initrd_goes_between_guest_and_end(void **state)
 	assert_true(plan_initrd(LINUX, MEMORY - linux_end, UINT32_MAX, &p, &e));
 	assert_int_equal(p.initrd, linux_end);
 	assert_false(plan_initrd(LINUX, MEMORY - linux_end + 1, UINT32_MAX, &p, &e));
-	expect(&e, LOAD_INITRD, 0, "at most 2031616 bytes between the guest's end 0x210000 and 0x400000 (--mem), got 2031617");
+	expect(&e, LOAD_INITRD, 0,
+	       "at most 2031616 bytes between the guest's end 0x210000 and 0x400000 (--mem), got 2031617");
 	/* initrd_addr_max is the last byte that it may have */
 	assert_true(plan_initrd(LINUX, 0x1000, linux_end + 0x2fff, &p, &e));
 	assert_int_equal(p.initrd, linux_end + 0x2000);

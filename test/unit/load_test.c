@@ -1,6 +1,7 @@
 /*
- * What lies in guest memory before the first instruction, and how the BSP starts: against boot.rst and zero-page.rst of
- * Linux, the Multiboot Specification and the SDM's paging, read here without the loader's own constants.
+ * What lies in guest memory before the first instruction, and how the BSP starts: against boot.rst and
+ * zero-page.rst of Linux, the Multiboot Specification and the SDM's paging, read here without the loader's
+ * own constants.
  */
 #include <stdlib.h>
 
@@ -79,9 +80,13 @@ static void linux_gets_its_zero_page(void **state)
 	assert_int_equal(l->start.kind, START_LINUX);
 	assert_int_equal(l->start.entry, IMAGE_LINUX_AT + 0x200);
 	assert_memory_equal(l->memory + IMAGE_LINUX_AT, l->guest + IMAGE_LINUX_SETUP, IMAGE_LINUX_KERNEL);
-	assert_true(is_zero(l->memory + IMAGE_LINUX_AT + IMAGE_LINUX_KERNEL, IMAGE_LINUX_INIT_SIZE - IMAGE_LINUX_KERNEL));
+	assert_true(is_zero(l->memory + IMAGE_LINUX_AT + IMAGE_LINUX_KERNEL,
+			    IMAGE_LINUX_INIT_SIZE - IMAGE_LINUX_KERNEL));
 
-	/* The header, but for what the loader fills in; nothing before it or behind its end that isn't documented. */
+	/*
+	 * The header, but for what the loader fills in; nothing before it or behind its end that isn't
+	 * documented.
+	 */
 	assert_memory_equal(zero + 0x1f1, l->guest + 0x1f1, 0x210 - 0x1f1);
 	assert_memory_equal(zero + 0x22c, l->guest + 0x22c, 0x26c - 0x22c);
 	assert_int_equal(zero[0x210], 0xff);
@@ -139,7 +144,10 @@ static void linux_starts_in_long_mode(void **state)
 	assert_int_equal(vmcs_read(v, VMCS_CR4_READ_SHADOW), CR4_PAE);
 	assert_int_equal(vmcs_read(v, VMCS_GUEST_CR4) & CR4_PAE, CR4_PAE);
 
-	/* boot.rst: __BOOT_CS(0x10) and __BOOT_DS(0x18), in the registers and in the table that they came from */
+	/*
+	 * boot.rst: __BOOT_CS(0x10) and __BOOT_DS(0x18), in the registers and in the table that they came
+	 * from
+	 */
 	assert_int_equal(vmcs_read(v, VMCS_GUEST_CS_SELECTOR), 0x10);
 	assert_int_equal(vmcs_read(v, VMCS_GUEST_CS_ACCESS_RIGHTS), 0xa09b);
 	assert_int_equal(vmcs_read(v, VMCS_GUEST_DS_SELECTOR), 0x18);
