@@ -26,7 +26,7 @@
 static struct {
 	const char *guest, *append, *initrd, *cpu, *console, *rtc, *output, *keep;
 	int machine, trace;
-	uint64_t vcpus, memory, timeout_ms;
+	uint64_t vcpus, memory, timeout_ms, zstd;
 	bool host_random, check_snapshot, hide_tracing_time, force, quiet, json;
 } option;
 
@@ -49,6 +49,8 @@ static const struct option_row rows[] = {
 	  "snapshots: every field (full), only those that handlers\n"
 	  "ask for (touched), none and no trace (off)",
 	  0, 0 },
+	{ "zstd", 0, OPTION_NUMBER, &option.zstd, "LEVEL",
+	  "compression, 1 to 9 (by what a frame holds)", 1, 9 },
 	{ "rtc", 0, OPTION_TEXT, &option.rtc, "TIME",
 	  "the machine's clock at power-on: 2026-01-01T00:00:00 or\n"
 	  "seconds since 1970 (a fixed time, for equal runs)",
@@ -178,8 +180,8 @@ static bool build_image(const struct machine *m)
 	c.memory = option.memory;
 	c.vcpus = (uint32_t)option.vcpus;
 	snprintf(c.options, sizeof(c.options),
-		 "vcpus=%" PRIu64 " mem=%" PRIu64 " trace=%s tsc_khz=400000%s%s%s", option.vcpus,
-		 option.memory >> 20, levels[option.trace], option.check_snapshot ? " check-snapshot" : "",
+		 "vcpus=%" PRIu64 " mem=%" PRIu64 " trace=%s tsc_khz=400000 zstd=%" PRIu64 "%s%s%s", option.vcpus,
+		 option.memory >> 20, levels[option.trace], option.zstd, option.check_snapshot ? " check-snapshot" : "",
 		 option.hide_tracing_time ? " hide-tracing-time" : "",
 		 option.host_random ? " host-random" : "");
 	if (getrandom(&c.session, sizeof(c.session), 0) != sizeof(c.session) || !c.session)

@@ -9,12 +9,11 @@
 
 #include "recorder/extract.h"
 #include "recorder/reader.h"
+#include "recorder/session.h"
 #include "trace/bytes.h"
 
 /* The session frame's layout, FORMAT.md "Session frame". */
 #define SESSION_FRAME_AT	24	/* u64 number of the frame that follows */
-#define SESSION_FIXED		48
-#define SESSION_HASH		8
 #define ENTRY_HEAD		8	/* u16 type, u16 zero, u32 size */
 #define ENTRY_SLICE		5
 
@@ -37,15 +36,15 @@ static uint8_t *put_slice(uint8_t *p, const struct session_slice *s)
 	return put_le(p, s->last_seq, 8);
 }
 
-/* The session frame with another frame number and, if not NULL, another slice. `out` has room for
- * SESSION_MAX. */
+/* The session frame, its entries uncompressed, with another frame number and, if not NULL, another slice. `out`
+ * has room for SESSION_MAX. */
 static size_t edit_session(const uint8_t *in, size_t size, uint64_t frame, const struct session_slice *slice,
 			   uint8_t *out)
 {
-	const uint8_t *p = in + SESSION_FIXED, *end = in + size - SESSION_HASH;
-	uint8_t *to = out + SESSION_FIXED;
+	const uint8_t *p = in + SESSION_ENTRIES, *end = in + size - SESSION_TAIL;
+	uint8_t *to = out + SESSION_ENTRIES;
 
-	memcpy(out, in, SESSION_FIXED);
+	memcpy(out, in, SESSION_ENTRIES);
 	put_le(out + SESSION_FRAME_AT, frame, 8);
 	if (slice && size + ENTRY_HEAD + 32 <= SESSION_MAX)
 		to = put_slice(to, slice);
@@ -60,9 +59,7 @@ static size_t edit_session(const uint8_t *in, size_t size, uint64_t frame, const
 		}
 		p += entry;
 	}
-	put_le(out + 4, (uint64_t)(to - out) + SESSION_HASH - SKIPPABLE_HEAD_SIZE, 4);
-	to = put_le(to, trace_hash(out, (size_t)(to - out)), SESSION_HASH);
-	return (size_t)(to - out);
+	return session_finish(out, (size_t)(to - out) - SESSION_ENTRIES, 0);
 }
 
 struct position {
@@ -98,15 +95,17 @@ static bool count_exits(struct extract *x, struct trace_cursor *cursor, size_t i
 static bool put_session(struct extract *x, struct writer *w, uint64_t frame,
 			const struct session_slice *slice)
 {
-	uint8_t *out = malloc(SESSION_MAX);
+	uint8_t *plain = malloc(SESSION_MAX), *out = malloc(SESSION_MAX);
 	const uint8_t *in;
 	size_t size;
 	bool ok;
 
-	if (!out)
+	if (!plain || !out)
 		abort();
 	in = session_bytes(x->trace, &size);
-	ok = writer_put(w, out, edit_session(in, size, frame, slice, out), 0);
+	size = session_unpack(in, size, plain);		/* it was, when it was read */
+	ok = size && writer_put(w, out, session_pack(out, edit_session(plain, size, frame, slice, out)), 0);
+	free(plain);
 	free(out);
 	return ok;
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "recorder/scan.h"
+#include "recorder/session.h"
 #include "trace/bytes.h"
 
 #define HASH_BUDGET (UINT64_C(1) << 28)
@@ -91,7 +92,7 @@ static enum probe probe_session(struct scan *s, const uint8_t *p, size_t size, s
 		return bad(item, "a session frame that is too large");
 	if (size < item->size)
 		return PROBE_MORE;
-	error = session_decode(p, item->size, &s->session);
+	error = session_read(p, item->size, &s->session);
 	return error ? bad(item, error) : PROBE_WHOLE;
 }
 

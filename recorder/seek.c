@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "recorder/reader.h"
+#include "recorder/session.h"
 #include "trace/bytes.h"
 
 struct table {
@@ -105,7 +106,7 @@ static bool index_entry(struct trace *t, const struct table *table, uint64_t *i,
 		reader_add_frame(t, &item);
 		return true;
 	}
-	if (get_le(p + 8, 4) == TRACE_TAG_SESSION && !session_decode(p, size, &t->scan.session)) {
+	if (get_le(p + 8, 4) == TRACE_TAG_SESSION && !session_read(p, size, &t->scan.session)) {
 		reader_add_session(t, &t->scan.session, item.offset);
 		return scan_learn(&t->scan, t->scan.session.id);
 	}

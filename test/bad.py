@@ -9,6 +9,7 @@ encoder never is. In a name a dash is a space, and the message's other signs are
 
 import os
 import struct
+import subprocess
 import sys
 
 from vxtformat import MAGIC_OWN, MAGIC_SEEK_TABLE, MAGIC_SEEKABLE, MAGIC_ZSTD, memo_index, xxh64
@@ -21,9 +22,8 @@ ROWS = ((255, 8, 1, 'config.tsc_khz'), (255, 4, 1, 'config.cpu_count'), (255, 4,
 SESSION = 2 ** 63 + 5
 HLT, CPUID = 12, 10
 EXIT, ENTRY = 0, 1
-STEPS, EXITS, TSCS = 4, 3, (0, 1000, 2000, 3000)
+STEPS, EXITS, TSCS = 4, 3, (0, 1000, 2000, 3500)
 VCPU, TIME, SNAPSHOT, EFFECTS, NOTES, UNFINISHED, INSN = (1 << i for i in range(1, 8))
-END = b'\xff'
 
 
 def varint(x):
@@ -39,8 +39,16 @@ def signed(x):
     return varint(((x << 1) ^ (x >> 63)) & (2 ** 64 - 1))
 
 
-def items(*pairs):
-    return b''.join(bytes([code]) + signed(diff) for code, diff in pairs) + END
+def values(*pairs):
+    """A short list, of differences of one byte or a value's bytes."""
+    return bytes([len(pairs)]) + b''.join(bytes([code]) + (value if isinstance(value, bytes) else bytes([0xA0 + value]))
+                                          for code, value in pairs)
+
+
+LONG = b'\xff'		# the beginning of a long list
+
+
+NO_VALUES = b'\0'
 
 
 def own(tag, body):
@@ -52,13 +60,20 @@ def entry(kind, data):
     return struct.pack('<HHI', kind, 0, len(data)) + data
 
 
-def session(frame=0, session_id=SESSION, version=1, vcpus=1, level=2, slots=SLOTS, rows=ROWS, cpu_count=1, extra=b''):
-    body = struct.pack('<IQQIIQ', version, session_id, frame, vcpus, level, 0)
-    body += entry(1, b'a machine') + entry(3, b'bad') + extra
+def session(frame=0, session_id=SESSION, version=2, vcpus=1, level=2, slots=SLOTS, rows=ROWS, cpu_count=1, extra=b'',
+            pack=None):
+    """`pack` makes of the entries (how many bytes they say they are, what stands there)."""
+    head = struct.pack('<IQQII', version, session_id, frame, vcpus, level)
+    body = entry(1, b'a machine') + entry(3, b'bad') + extra
     body += entry(7, b''.join(struct.pack('<HBB', e, f, len(n)) + n.encode() for n, e, f in slots))
     body += entry(8, b''.join(struct.pack('<BBHB', d, s, c, len(n)) + n.encode() for d, s, c, n in rows))
     body += entry(9, struct.pack('<QII', 400000, cpu_count, 0))
-    return own(b'VXS1', body)
+    unpacked, body = pack(body) if pack else (0, body)
+    return own(b'VXS1', head + struct.pack('<II', unpacked, 0) + body)
+
+
+def compress(data):
+    return subprocess.run(['zstd', '-qc', f'--stream-size={len(data)}'], input=data, stdout=subprocess.PIPE, check=True).stdout
 
 
 def keyframe(n):
@@ -70,11 +85,11 @@ def keyframe(n):
 
 
 def snapshot(rip, reason, length):
-    return items((RIP, rip), (REASON, reason), (LEN, length))
+    return values((RIP, b'\x02' + struct.pack('<H', rip)), (REASON, b'\x01' + bytes([reason])), (LEN, b'\x01' + bytes([length])))
 
 
-RETIRED = b'\x01' + varint(0) + END + varint(0)		# action, no crossings, no items, no checks
-ENTERED = b'\x00' + signed(0) + signed(0) + varint(0) + items((4, 0)) + varint(0)
+RETIRED = b'\x01' + varint(0) + NO_VALUES + varint(0)		# action, no crossings, no values, no checks
+ENTERED = b'\x00' + signed(0) + signed(0) + varint(0) + values((4, 0)) + varint(0)
 CALLED = (500, 0, 0)		# notes: cycles of the handler, nothing else
 
 
@@ -86,12 +101,12 @@ def raw_frame(state, records, column):
 def records(n):
     """Three exits by CPUID at 0x1000, with an entry step before the second; and their column of times."""
     base = 1000000 * (n + 1)
-    back = items((RIP, -2))
+    back = values((RIP, -2))
     first = bytes([EXIT | TIME | SNAPSHOT | EFFECTS | NOTES]) + (back if n else snapshot(0x1000, CPUID, 2)) + RETIRED
     entry_step = bytes([ENTRY | TIME | EFFECTS]) + ENTERED
     # The first exit of all came from elsewhere, so the second one's key has neither snapshot nor time yet.
     second = bytes([EXIT | TIME]) if n else bytes([EXIT | TIME | SNAPSHOT]) + back
-    column = (base, *CALLED, 1000, 1000 - base if n else 1000)
+    column = (base, *CALLED, TSCS[1] - CALLED[0], 1000 - base if n else 1000)
     return first + entry_step + second + bytes([EXIT]), column
 
 
@@ -185,13 +200,15 @@ def files():
 
     # session frames
     yield '2-a session frame with a wrong checksum', flip(s, 60) + f[0] + closing(1)
-    yield '2-a session frame of another format version', session(version=2) + f[0] + closing(1)
+    yield '2-a session frame of another format version', session(version=3) + f[0] + closing(1)
     yield '2-a number of vCPUs that is not 1 to 8', session(vcpus=9, cpu_count=9) + f[0] + closing(1)
     yield '2-an unknown snapshot level', session(level=3) + f[0] + closing(1)
     yield '2-the same VMCS field twice', session(slots=SLOTS + SLOTS[:1]) + f[0] + closing(1)
     yield '2-a row of struct vm whose size is not 1, 2, 4 or 8', session(rows=ROWS + ((9, 3, 1, 'vm.odd'),)) + f[0] + closing(1)
     yield '2-no field dictionary or no table of struct vm', session(slots=()) + f[0] + closing(1)
     yield '2-an entry that ends too early', session(extra=struct.pack('<HHI', 2, 0, 10 ** 6)) + f[0] + closing(1)
+    yield "2-a session frame whose entries can't be decompressed", \
+        session(pack=lambda b: (len(b), flip(compress(b), 40))) + f[0] + closing(1)
     yield '2-empty, expected a trace', b''
     yield '2-expected a frame, found other bytes', b'this is no trace\n' * 4
 
@@ -199,22 +216,25 @@ def files():
     def one(data, column=(1000000, *CALLED), steps=1, exits=1, **changes):
         return s + with_records(steps, exits, data, column, **changes) + \
             closing(1, steps=steps, exits=exits, reasons=((CPUID, exits),) if exits else ())
-    snap = items((RIP, 0))
+    snap = values((RIP, 0))
     yield '1-the header says other steps, exits, vCPUs, reasons or times', \
         s + f[0] + frame(1, reasons=1 << HLT) + f[2] + c
     yield '1-raw bytes expected, found', one(one_exit(SNAPSHOT | EFFECTS | NOTES, snap, RETIRED), packed=None,
                                               raw_size=77)
     yield '1-a whole keyframe', s + frame(0, raw=keyframe(0)[:9]) + closing(1)
     yield '1-a section that was there before under this key', one(one_exit(0))
-    yield '1-a slot of the dictionary', one(one_exit(SNAPSHOT, bytes([200]) + signed(1) + END))
-    yield '1-an item code', one(one_exit(SNAPSHOT, bytes([0xF8]) + signed(1) + END))
-    yield '1-the end of a snapshot section', one(one_exit(SNAPSHOT, bytes([RIP]) + b'\x80'))
+    yield '1-a slot of the dictionary', one(one_exit(SNAPSHOT, LONG + varint(1 << 29) + b'\x01\x21' + signed(1)))
+    yield '1-the code of a register', one(one_exit(SNAPSHOT, LONG + varint(1 << 3) + b'\x01\x21' + signed(1)))
+    yield '1-the codes of a snapshot section', one(one_exit(SNAPSHOT, LONG + varint(1 << 32) + b'\x01\x21' + signed(1)))
+    yield '1-the values of a snapshot section', one(one_exit(SNAPSHOT, LONG + varint(1 << 4) + b'\x01\x09' + bytes(9)))
+    yield '1-the codes of an effects section', one(one_exit(SNAPSHOT | EFFECTS, snap, b'\x00' + varint(0) + LONG + varint(1 << 4)))
+    yield '1-the values of an effects section', one(one_exit(SNAPSHOT | EFFECTS, snap, b'\x00' + varint(0) + LONG + varint(1 << 4) + b'\x01\x30'))
     yield '1-an action', one(one_exit(SNAPSHOT | EFFECTS, snap, b'\x09'))
     yield "1-an entry step's result", one(bytes([ENTRY | TIME | EFFECTS]) + b'\x05', exits=0)
     yield '1-at most 512 crossings', one(one_exit(SNAPSHOT | EFFECTS, snap, b'\x00' + varint(513)))
     yield '1-a crossing', one(one_exit(SNAPSHOT | EFFECTS, snap, b'\x00' + varint(1) + b'\x63' + varint(0) + varint(1) + varint(0)))
     yield '1-a whole crossing', one(one_exit(SNAPSHOT | EFFECTS, snap, b'\x00' + varint(1) + b'\x03' + varint(0) + varint(4000)))
-    yield '1-a set of known devices', one(one_exit(SNAPSHOT | EFFECTS, snap, b'\x00' + varint(0) + END + varint(1 << 40)))
+    yield '1-a set of known devices', one(one_exit(SNAPSHOT | EFFECTS, snap, b'\x00' + varint(0) + NO_VALUES + varint(1 << 40)))
     yield "1-a time in the frame's column", one(one_exit(SNAPSHOT | EFFECTS | NOTES, snap, RETIRED), column=(1000000, 500))
     yield "1-a column of times at the frame's end", s + frame(0, raw=keyframe(0) + records(0)[0] + b'\xff' * 4) + closing(1)
     yield '1-at most 15 instruction bytes', one(one_exit(SNAPSHOT | EFFECTS | NOTES | INSN, snap, RETIRED, b'\x10' + bytes(16)))
@@ -235,7 +255,7 @@ def main():
             f.write(data)
     # Not bad, so that what is wrong with the others is only what they are named for.
     with open(os.path.join(sys.argv[1], '0-whole.vxt'), 'wb') as f:
-        f.write(session() + frame(0) + frame(1) + frame(2) + closing())
+        f.write(session(pack=lambda b: (len(b), compress(b))) + frame(0) + frame(1) + frame(2) + closing())
 
 
 if __name__ == '__main__':

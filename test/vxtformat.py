@@ -20,13 +20,13 @@ REGISTERS = ('RAX', 'RCX', 'RDX', 'RBX', 'zero', 'RBP', 'RSI', 'RDI',
              'R8', 'R9', 'R10', 'R11', 'R12', 'R13', 'R14', 'R15', 'CR2')
 REG0 = 0xE0		# code of the first register in a list of items
 REG_ZERO = REG0 + 4
-ITEMS_END = 0xFF
 CODES = REG0 + len(REGISTERS)
 
 # bits of a record's head
 KIND, VCPU, TIME, SNAPSHOT, EFFECTS, NOTES, UNFINISHED, INSN = (1 << i for i in range(8))
+LIST_SHORT, LIST_LONG = 6, 255
 MEMOS = 512
-MEMO_MAX = 48
+MEMO_VALUES, MEMO_CROSSINGS, MEMO_CHECKS = 14, 48, 8	# a memo holds no section that says more
 ENTRY_SALT = 0x1000
 
 ACTIONS = ('resume', 'retire', 'inject', 'stop')
@@ -125,13 +125,54 @@ def signed(b, p):
     return (z >> 1) ^ -(z & 1), p
 
 
-def items(b, p):
+def one_value(b, p, base):
+    """A value of a list: (its difference to the base, modulo 2^64; the offset after it)."""
+    if b[p] >= 0x40:
+        return b[p] - 0xA0 & M64, p + 1
+    form, size = b[p] & 0xF0, b[p] & 0x0F
+    if size > 8 or form > 0x20:
+        raise ValueError(f'a value of form {b[p]:#04x}')
+    data, p = take(b, p + 1, size)
+    bits = int.from_bytes(data, 'little')
+    if form == 0x20:
+        return ((bits >> 1) ^ -(bits & 1)) & M64, p
+    if form == 0x10:
+        bits |= M64 << 8 * size & M64
+    return bits - base & M64, p
+
+
+def values(b, p, base):
+    """A list of values as [(code, difference)]; base(code) gives what the code's difference counts from."""
     out = []
-    while b[p] != ITEMS_END:
-        code = b[p]
-        diff, p = signed(b, p + 1)
-        out.append((code, diff))
-    return out, p + 1
+    if b[p] != LIST_LONG:
+        n, p = b[p], p + 1
+        if n > LIST_SHORT:
+            raise ValueError(f'a list of {n} values')
+        for _ in range(n):
+            code = b[p]
+            if code >= CODES:
+                raise ValueError(f'code {code:#x}')
+            diff, p = one_value(b, p + 1, base(code))
+            out.append((code, diff))
+        return out, p
+    groups, p = varint(b, p + 1)
+    if groups >> 32:
+        raise ValueError('a set of more than 32 groups')
+    numbers = [g for g in range(32) if groups >> g & 1]
+    sets, p = take(b, p, len(numbers))
+    for g, codes in zip(numbers, sets):
+        for bit in range(8):
+            if codes >> bit & 1:
+                code = (g + 28) % 32 * 8 + bit
+                if code >= CODES:
+                    raise ValueError(f'code {code:#x}')
+                diff, p = one_value(b, p, base(code))
+                out.append((code, diff))
+    return out, p
+
+
+def len_varint(x):
+    return max(1, (x.bit_length() + 6) // 7)
 
 
 def take(b, p, n):
@@ -160,7 +201,12 @@ class Session:
 
     def __init__(self, offset, body):
         self.offset, self.body = offset, body
-        self.version, self.id, self.frame, self.vcpus, self.level, self.zero = struct.unpack_from('<IQQIIQ', body, 4)
+        self.version, self.id, self.frame, self.vcpus, self.level, unpacked, self.zero = struct.unpack_from('<IQQIIII', body, 4)
+        if unpacked:
+            entries = zstd('-dcq', body[40:]) if unpacked <= SESSION_MAX - 56 else None
+            if entries is None or len(entries) != unpacked:
+                raise ValueError(f'entries that are not {unpacked} compressed bytes')
+            body = self.body = body[:40] + entries
         self.entries, self.slots, self.rows, self.msrs, self.slice = [], [], [], [], None
         self.text = {1: '', 2: '', 3: '', 4: ''}
         self.config = {}
@@ -229,7 +275,7 @@ class Session:
 
     def _check(self):
         say = self.problems.append
-        if self.version != 1:
+        if self.version != 2:
             say(f'version is {self.version}')
         if not 1 <= self.vcpus <= VCPUS_MAX:
             say(f'{self.vcpus} vCPUs')

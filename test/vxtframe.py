@@ -44,7 +44,7 @@ def none_or(time):
 class VcpuState:
     """What the decoder carries from record to record."""
 
-    __slots__ = ('values', 'known', 'time', 'result', 'wake_at', 'deadline', 'entry_time')
+    __slots__ = ('values', 'known', 'time', 'result', 'wake_at', 'deadline', 'entry_time', 'exit_end')
 
     def kept(self):
         return (self.result, self.wake_at, self.deadline, self.entry_time)
@@ -82,6 +82,7 @@ class Frame:
                 v.wake_at, p = varint(b, p)
                 v.deadline, p = varint(b, p)
                 v.entry_time, p = varint(b, p)
+                v.exit_end = v.entry_time
                 v.wake_at = (v.wake_at - 1) & M64
                 v.deadline = (v.deadline - 1) & M64
                 self.vcpus.append(v)
@@ -126,7 +127,7 @@ class Frame:
             r.frame, r.step, r.seq = h.frame, step, seq
             step += 1
             seq += not r.entry
-            vcpu, time = r.vcpu, r.tsc
+            vcpu, time = r.vcpu, (r.tsc + r.notes[0] & M64 if r.notes else r.tsc)
             yield r
         if p != end:
             self.fail(f'{end - p} bytes after the last record', p)
@@ -177,10 +178,16 @@ class Frame:
             salt = r.reason = v.values[s.slot['EXIT_REASON']] & 0xFFFF
         self._unfinished(r, v)
         if not r.unfinished:
-            index = memo_index(rip, salt)
-            _, p = memos.effects.section(head & EFFECTS, index, p, lambda q: self._effects(b, q, r, v))
+            memo = memos.effects.memo[memo_index(rip, salt)]
+            if head & EFFECTS:
+                memo.section, p = self._effects(b, p, r, v)
+            elif memo.section is None or memo.section.entry != r.entry:
+                raise ValueError('an effects section is absent and its memo has none')
+            self._apply(r, v, memo.section)
+            if not memo.section.fits():
+                memo.section = None
             if not r.entry:
-                r.notes = self._notes(memos.effects.memo[index], head & NOTES, times, v)
+                r.notes = self._notes(memo, head & NOTES, times, v)
         if r.entry:
             v.entry_time = r.tsc
         if head & INSN:
@@ -203,9 +210,14 @@ class Frame:
         if r.entry:
             r.changed = []
             if head & SNAPSHOT:
-                r.changed, p = items(b, p)
+                r.changed, p = values(b, p, self._base(v))
+        elif head & SNAPSHOT:
+            r.changed, p = values(b, p, self._base(v))
+            memos.memo[index].section = r.changed if len(r.changed) <= MEMO_VALUES else None
         else:
-            r.changed, p = memos.section(head & SNAPSHOT, index, p, lambda q: items(b, q))
+            r.changed = memos.memo[index].section
+            if r.changed is None:
+                raise ValueError('a snapshot section is absent and its memo has none')
         for code, diff in r.changed:
             v.values[code] = (v.values[code] + diff) & M64
         if s.level == 1:
@@ -220,7 +232,12 @@ class Frame:
         r.at = v.values
         return p
 
-    def _predict(self, r, v):
+    @staticmethod
+    def _base(v):
+        """What values of slots and registers count from: the state. What isn't there counts from 0."""
+        return lambda code: v.values[code] or 0
+
+    def _predict(self, r):
         """{code: value} where the prediction isn't the state at the exit."""
         s = self.session
         if not r.entry:
@@ -233,44 +250,58 @@ class Frame:
             return {}
         shift = s.config['config.preemption_timer_shift'][0]
         cap = min((s.config['config.tsc_khz'][0] * 500) >> shift, (1 << 32) - 1)
-        if v.deadline == TIME_NONE:
+        if r.deadline == TIME_NONE:
             return {timer: cap}
-        return {timer: min(max(v.deadline - r.tsc, 0) >> shift, cap)}
+        return {timer: min(max(r.deadline - r.tsc, 0) >> shift, cap)}
 
     def _effects(self, b, p, r, v):
-        r.result = b[p]
+        """Read a section: (Effects, the offset after it). Its differences count from what the result predicts."""
+        e = Effects(r.entry, b[p])
         p += 1
-        if r.result >= len(RESULTS if r.entry else ACTIONS):
-            raise ValueError(f'result {r.result}')
+        if e.result >= len(RESULTS if r.entry else ACTIONS):
+            raise ValueError(f'result {e.result}')
         if r.entry:
-            diff, p = signed(b, p)
-            r.wake_at = v.wake_at = (v.wake_at + diff) & M64
-            diff, p = signed(b, p)
-            r.deadline = v.deadline = (v.deadline + diff) & M64
-            v.result = r.result
-        r.crossings, p = self._crossings(b, p)
-        changed, p = items(b, p)
-        after = r.at[:]
-        predicted = self._predict(r, v)
-        for code, value in predicted.items():
-            after[code] = value
-        for code, diff in changed:
-            after[code] = (after[code] + diff) & M64
-        if v.known and changed:
-            v.known = v.known[:]
-            for code, _ in changed:
-                v.known[code] = 1
-        touched = sorted(set(predicted).union(code for code, _ in changed))
-        r.effects = [code for code in touched if after[code] != r.at[code]]
-        r.after = v.values = after
+            e.wake_at, p = signed(b, p)
+            e.deadline, p = signed(b, p)
+        start = p
+        e.crossings, p = self._crossings(b, p)
+        e.crossing_bytes = p - start - len_varint(len(e.crossings))
+        predicted = self._expect(r, v, e)
+        e.changed, p = values(b, p, lambda code: predicted.get(code, r.at[code] or 0))
         devices, p = varint(b, p)
         device = 0
         while devices >> device:
             if devices >> device & 1:
-                r.checks[device] = b[p]
+                e.checks[device] = b[p]
                 p += 1
             device += 1
-        return None, p
+        return e, p
+
+    def _expect(self, r, v, e):
+        """Take in what a section says first; gives what it predicts."""
+        r.result = e.result
+        if r.entry:
+            r.wake_at, r.deadline = (v.wake_at + e.wake_at) & M64, (v.deadline + e.deadline) & M64
+        return self._predict(r)
+
+    def _apply(self, r, v, e):
+        """The section's effects, there or remembered."""
+        predicted = self._expect(r, v, e)
+        if r.entry:
+            v.wake_at, v.deadline, v.result = r.wake_at, r.deadline, r.result
+        after = r.at[:]
+        for code, value in predicted.items():
+            after[code] = value
+        for code, diff in e.changed:
+            after[code] = ((after[code] or 0) + diff) & M64
+        if v.known and e.changed:
+            v.known = v.known[:]
+            for code, _ in e.changed:
+                v.known[code] = 1
+        touched = sorted(set(predicted).union(code for code, _ in e.changed))
+        r.effects = [code for code in touched if after[code] != r.at[code]]
+        r.after = v.values = after
+        r.crossings, r.checks = e.crossings, e.checks
 
     @staticmethod
     def _crossings(b, p):
@@ -298,8 +329,11 @@ class Frame:
     def _notes(memo, there, times, v):
         if there:
             memo.notes = [(note + times.next()) & M64 for note in memo.notes]
-        cycles, entry, tracer = memo.notes
-        return cycles, (v.entry_time + entry) & M64, tracer
+        cycles, entry, wait = memo.notes
+        entered = (v.entry_time + entry) & M64
+        tracer = (entered - v.exit_end - wait) & M64
+        v.exit_end = (v.time + cycles) & M64
+        return cycles, entered, tracer
 
 
 class Column:
@@ -313,29 +347,31 @@ class Column:
         return value
 
 
+class Effects:
+    """An effects section; `changed` and the times as differences, so that it can be applied again."""
+
+    def __init__(self, entry, result):
+        self.entry, self.result = entry, result
+        self.wake_at = self.deadline = self.crossing_bytes = 0
+        self.crossings, self.changed, self.checks = [], [], {}
+
+    def fits(self):
+        return (self.crossing_bytes <= MEMO_CROSSINGS and len(self.changed) <= MEMO_VALUES and
+                len(self.checks) <= MEMO_CHECKS)
+
+
 class Memo:
-    __slots__ = ('at', 'time', 'notes')
+    """What was there last under a key: a section (None: none), a time, notes."""
+
+    __slots__ = ('section', 'time', 'notes')
 
     def __init__(self):
-        self.at, self.time, self.notes = None, 0, (0, 0, 0)
+        self.section, self.time, self.notes = None, 0, (0, 0, 0)
 
 
 class MemoTable:
-    """Memos of one kind. `at`: where in the raw frame the section stands that an absent one repeats."""
-
     def __init__(self):
         self.memo = [Memo() for _ in range(MEMOS)]
-
-    def section(self, there, index, p, read):
-        """Read the section that is there at p, or else its memo's; (what read gave, the offset after it)."""
-        memo = self.memo[index]
-        if not there:
-            if memo.at is None:
-                raise ValueError('a section is absent and its memo has none')
-            return read(memo.at)[0], p
-        value, end = read(p)
-        memo.at = p if end - p <= MEMO_MAX else None
-        return value, end
 
 
 class Memos:

@@ -40,7 +40,7 @@ class Verifier:
             if not s.same_as(first):
                 self.say(s.offset, 'session frame: not the same as the first')
             if len(s.body) + 16 > SESSION_MAX:
-                self.say(s.offset, f'session frame: {len(s.body) + 16} bytes')
+                self.say(s.offset, f'session frame: {len(s.body) + 16} bytes, its entries uncompressed')
         follows = {f.header.offset: f.header.frame for f in self.t.frames}
         sessions = {s.offset: s for s in self.t.sessions}
         before, closed = None, False

@@ -22,6 +22,7 @@ static const struct {
 	{ "session=", offsetof(struct options, session), 0, UINT64_MAX },
 	{ "vcpus=", offsetof(struct options, vcpus), 1, VM_MAX_CPUS },
 	{ "mem=", offsetof(struct options, memory_mib), 2, 3072 },	/* below the MMIO of platform.h */
+	{ "zstd=", offsetof(struct options, zstd), 0, 9 },
 	{ "tsc_khz=", offsetof(struct options, tsc_khz), 1000, 10000000 },
 	{ "rtc=", offsetof(struct options, rtc), 1, UINT32_MAX },
 };

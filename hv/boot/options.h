@@ -13,6 +13,7 @@ struct options {
 	uint64_t memory_mib;	/* mem=MIB: the guest's memory */
 	uint64_t tsc_khz;	/* tsc_khz=N: what the guest is told */
 	uint64_t rtc;		/* rtc=SECONDS: the guest's clock at power-on, since 1970 UTC; 0: as the device resets */
+	uint64_t zstd;		/* zstd=N: level of compression; 0 = by what a frame holds */
 	enum trace_level trace;	/* trace=full|touched|off */
 	bool check_snapshot;	/* check-snapshot: every exit reads all fields and compares the known ones */
 	bool host_random;	/* host-random: the guest may have RDRAND and RDSEED */

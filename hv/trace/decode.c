@@ -96,7 +96,7 @@ int decoder_open(struct decoder *d, const struct session *s, const struct frame_
 	d->next_step = h->first_step;
 	d->next_seq = h->first_seq;
 	d->last_vcpu = 0;
-	d->last_tsc = 0;
+	d->step_end = 0;
 	d->pending = false;
 	d->times_short = false;
 	d->generation++;
@@ -104,6 +104,7 @@ int decoder_open(struct decoder *d, const struct session *s, const struct frame_
 	for (unsigned i = 0; i < s->cpu_count; i++) {
 		read_base(d, &r, &d->cpu[i], i);
 		memcpy(d->cpu[i].loaded, d->supported, sizeof(d->supported));
+		d->exit_end[i] = d->entry_tsc[i];
 		d->last_seq[i] = SEQ_NONE;
 	}
 	read_vm(d, &r);
@@ -116,44 +117,29 @@ int decoder_open(struct decoder *d, const struct session *s, const struct frame_
 /* ---- the record ---- */
 
 /* What is remembered under a key: nothing, and zeros, when the frame begins. */
-static struct memo *memo_at(struct decoder *d, enum memo_section section, unsigned index)
+static struct memo_items *snapshot_memo(struct decoder *d, unsigned index)
 {
-	struct memo *m = &d->memo[section][index];
+	struct memo_items *m = &d->snapshots[index];
 
 	if (m->generation != d->generation) {
 		m->generation = d->generation;
-		m->size = 0;
+		m->known = 0;
 		m->time = 0;
-		m->notes[0] = m->notes[1] = m->notes[2] = 0;
 	}
 	return m;
 }
 
-typedef int section_read(struct decoder *d, struct reader *r, struct vcpu *v);
-
-/* A section from the record, which is then remembered, or the remembered one again. */
-static inline int read_section(struct decoder *d, struct reader *r, struct vcpu *v, struct memo *m, bool present,
-			       section_read *read)
+static struct memo_effects *effects_memo(struct decoder *d, unsigned index)
 {
-	const uint8_t *start = r->p;
-	size_t size;
+	struct memo_effects *m = &d->effects[index];
 
-	if (!present) {
-		struct reader memo = { m->bytes, m->bytes + m->size, false };
-
-		if (m->size == 0)
-			return decoder_fail(d, r, "a section that was there before under this key");
-		return read(d, &memo, v);
+	if (m->items.generation != d->generation) {
+		m->items.generation = d->generation;
+		m->items.known = 0;
+		m->items.time = 0;
+		m->notes[0] = m->notes[1] = m->notes[2] = 0;
 	}
-	if (read(d, r, v) < 0)
-		return -1;
-	size = (size_t)(r->p - start);
-	m->size = 0;
-	if (size <= MEMO_BYTES) {
-		m->size = (uint32_t)size;
-		memcpy(m->bytes, start, size);
-	}
-	return 0;
+	return m;
 }
 
 static uint64_t next_time(struct decoder *d)
@@ -166,14 +152,14 @@ static uint64_t next_time(struct decoder *d)
 	return value;
 }
 
-static uint64_t read_time(struct decoder *d, struct memo *m, bool present)
+static uint64_t read_time(struct decoder *d, struct memo_items *m, bool present)
 {
 	if (present)
 		m->time += next_time(d);
-	return d->last_tsc + m->time;
+	return d->step_end + m->time;
 }
 
-static void read_notes(struct decoder *d, const struct vcpu *v, struct memo *m, bool present)
+static void read_notes(struct decoder *d, const struct vcpu *v, struct memo_effects *m, bool present)
 {
 	struct step *s = &d->step;
 
@@ -181,7 +167,8 @@ static void read_notes(struct decoder *d, const struct vcpu *v, struct memo *m, 
 		m->notes[i] += next_time(d);
 	s->handler_cycles = m->notes[0];
 	s->tsc_entry = d->entry_tsc[v->index] + m->notes[1];
-	s->tracer_cycles = m->notes[2];
+	s->tracer_cycles = s->tsc_entry - d->exit_end[v->index] - m->notes[2];
+	d->step_end = d->exit_end[v->index] = v->tsc + s->handler_cycles;
 }
 
 static int read_insn(struct decoder *d, struct reader *r)
@@ -198,20 +185,21 @@ static int read_insn(struct decoder *d, struct reader *r)
 
 static int read_exit(struct decoder *d, struct reader *r, struct vcpu *v, unsigned head)
 {
-	struct memo *m = memo_at(d, MEMO_SNAPSHOT, memo_index(v->vmcs[VMCS_GUEST_RIP], 0));
+	struct memo_items *before = snapshot_memo(d, memo_index(v->vmcs[VMCS_GUEST_RIP], 0));
+	struct memo_effects *m;
 
-	v->tsc = d->step.tsc = read_time(d, m, head & RECORD_TIME);
+	v->tsc = d->step.tsc = d->step_end = read_time(d, before, head & RECORD_TIME);
 	if (d->session->level == TRACE_TOUCHED)
 		section_forget_volatile(v);
-	if (read_section(d, r, v, m, head & RECORD_SNAPSHOT, section_snapshot) < 0)
+	if ((head & RECORD_SNAPSHOT ? section_snapshot(d, r, v, before) : section_same_snapshot(d, r, v, before)) < 0)
 		return -1;
 	if (d->exits_left-- == 0)
 		return decoder_fail(d, r, "no more exits than the header says");
 	d->step.seq = d->last_seq[v->index] = d->next_seq++;
 	if (head & RECORD_UNFINISHED)
 		return 0;
-	m = memo_at(d, MEMO_EFFECTS, memo_index(v->vmcs[VMCS_GUEST_RIP], v->vmcs[VMCS_EXIT_REASON] & EXIT_REASON_BASIC));
-	if (read_section(d, r, v, m, head & RECORD_EFFECTS, section_effects) < 0)
+	m = effects_memo(d, memo_index(v->vmcs[VMCS_GUEST_RIP], v->vmcs[VMCS_EXIT_REASON] & EXIT_REASON_BASIC));
+	if ((head & RECORD_EFFECTS ? section_effects(d, r, v, m) : section_same_effects(d, r, v, m)) < 0)
 		return -1;
 	read_notes(d, v, m, head & RECORD_NOTES);
 	return head & RECORD_INSN ? read_insn(d, r) : 0;
@@ -219,16 +207,17 @@ static int read_exit(struct decoder *d, struct reader *r, struct vcpu *v, unsign
 
 static int read_entry_step(struct decoder *d, struct reader *r, struct vcpu *v, unsigned head)
 {
-	struct memo *m = memo_at(d, MEMO_EFFECTS, memo_index(v->vmcs[VMCS_GUEST_RIP], MEMO_SALT_ENTRY));
+	struct memo_effects *m = effects_memo(d, memo_index(v->vmcs[VMCS_GUEST_RIP], MEMO_SALT_ENTRY));
+	struct memo_items unused;	/* an entry step's snapshot section isn't remembered */
 
-	v->tsc = d->step.tsc = read_time(d, m, head & RECORD_TIME);
+	v->tsc = d->step.tsc = d->step_end = read_time(d, &m->items, head & RECORD_TIME);
 	d->step.seq = d->last_seq[v->index];
 	d->entry_tsc[v->index] = v->tsc;
-	if (head & RECORD_SNAPSHOT && section_snapshot(d, r, v) < 0)
+	if (head & RECORD_SNAPSHOT && section_snapshot(d, r, v, &unused) < 0)
 		return -1;
 	if (head & RECORD_UNFINISHED)
 		return 0;
-	return read_section(d, r, v, m, head & RECORD_EFFECTS, section_effects);
+	return head & RECORD_EFFECTS ? section_effects(d, r, v, m) : section_same_effects(d, r, v, m);
 }
 
 void decoder_finish(struct decoder *d)
@@ -307,7 +296,6 @@ int decoder_next(struct decoder *d)
 		return -1;
 	if (r.bad || d->times_short)
 		return decoder_fail(d, &r, r.bad ? "a whole record" : "a time in the frame's column");
-	d->last_tsc = d->step.tsc;
 	d->p = r.p;
 	d->steps_left--;
 	d->pending = true;

@@ -10,14 +10,24 @@
 
 #include "encode.h"
 
-enum memo_section { MEMO_SNAPSHOT, MEMO_EFFECTS, MEMO_SECTIONS };
-
-struct memo {				/* what was last put under a key, in this frame */
+/* What was last put under a key, in this frame: differences, which are added again where a section is absent. */
+struct memo_items {
 	uint32_t generation;		/* of other frames: no section, and zeros */
-	uint32_t size;			/* 0: no section, or one that was too long */
-	uint64_t time;			/* of the last record of this key, from the record before it */
-	uint64_t notes[3];		/* MEMO_EFFECTS of exits */
-	uint8_t bytes[MEMO_BYTES];
+	uint8_t known;			/* a section was there, and could be remembered; see EFFECTS_OF() */
+	uint8_t count;
+	uint8_t code[MEMO_ITEMS];
+	uint64_t time;			/* of the last record of this key, from the end of the record before it */
+	uint64_t difference[MEMO_ITEMS];
+};
+
+struct memo_effects {
+	struct memo_items items;
+	uint64_t notes[3];		/* of exits */
+	uint64_t waits[2];		/* of entry steps: differences of wake_at and deadline */
+	uint8_t result;
+	uint8_t crossing_count, cross_size, check_count;
+	uint8_t cross[MEMO_CROSSINGS];
+	struct device_check checks[MEMO_CHECKS];
 };
 
 struct decoder {
@@ -28,8 +38,9 @@ struct decoder {
 	uint64_t next_step, next_seq;
 	uint64_t last_seq[VM_MAX_CPUS];	/* each vCPU's last exit in this frame, SEQ_NONE before */
 	uint32_t last_vcpu;
-	uint64_t last_tsc;
 	uint64_t entry_tsc[VM_MAX_CPUS];
+	uint64_t exit_end[VM_MAX_CPUS];	/* when the handler of the vCPU's last exit was done; before one, entry_tsc */
+	uint64_t step_end;		/* of the step before: its time and, of an exit, its handler's cycles */
 	bool pending;			/* step.effects aren't in place yet */
 	bool times_short;		/* a record wanted more of the column than there is */
 	uint32_t exits_left;
@@ -41,7 +52,8 @@ struct decoder {
 	struct step step;
 	const char *error;		/* what is wrong, at byte `error_at` of the raw frame */
 	uint32_t error_at;
-	struct memo memo[MEMO_SECTIONS][MEMO_ENTRIES];
+	struct memo_items snapshots[MEMO_ENTRIES];
+	struct memo_effects effects[MEMO_ENTRIES];
 	uint32_t generation;
 };
 

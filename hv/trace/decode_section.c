@@ -1,10 +1,11 @@
 /*
- * decode_section.c: the sections of a record: what the load changed, and what the handler did. Called by decode.c, over the
- * record's own bytes or a memo's. Hostile bytes give decoder_fail(), and nothing outside of d->step and the vCPU is written.
+ * decode_section.c: the sections of a record: what the load changed, and what the handler did. Called by decode.c; a section
+ * is the record's own bytes, or absent and what its memo remembers. Hostile bytes give decoder_fail(), and nothing outside of
+ * d->step, the vCPU and the memo is written.
  */
-#include "bytes.h"
 #include "decode.h"
 #include "decode_section.h"
+#include "value.h"
 
 int decoder_fail(struct decoder *d, const struct reader *r, const char *what)
 {
@@ -14,7 +15,60 @@ int decoder_fail(struct decoder *d, const struct reader *r, const char *what)
 	return -1;
 }
 
-/* ---- items ---- */
+/* ---- codes and memos ---- */
+
+#define CODE_DROPPED 0xff	/* a slot of the trace that this build lacks */
+_Static_assert(ITEM_GPR + GPR_COUNT <= CODE_DROPPED, "no register's code");
+
+/* The trace's code as this build's. false after decoder_fail(). */
+static inline bool local_code(struct decoder *d, const struct reader *r, unsigned *code)
+{
+	if (*code >= ITEM_GPR) {
+		if (*code < ITEM_GPR + GPR_COUNT)
+			return true;
+		decoder_fail(d, r, "the code of a register");
+		return false;
+	}
+	if (*code >= d->session->slot_count) {
+		decoder_fail(d, r, "a slot of the dictionary");
+		return false;
+	}
+	*code = d->session->slot_map[*code];
+	if (*code == VMCS_SLOTS)
+		*code = CODE_DROPPED;
+	return true;
+}
+
+static inline uint64_t value_of(const struct vcpu *v, unsigned code)
+{
+	if (code >= ITEM_GPR)
+		return code == CODE_DROPPED ? 0 : v->gpr[code - ITEM_GPR];
+	return v->vmcs[code];
+}
+
+/* Begin to remember a section; one that is read to its end, and isn't too long, is known. */
+static inline void memo_begin(struct memo_items *m)
+{
+	m->known = 0;
+	m->count = 0;
+}
+
+/* The count goes on beyond MEMO_ITEMS: that section is too long. A list has fewer codes than a byte counts. */
+static inline void memo_add(struct memo_items *m, unsigned code, uint64_t difference)
+{
+	if (m->count < MEMO_ITEMS) {
+		m->code[m->count] = (uint8_t)code;
+		m->difference[m->count] = difference;
+	}
+	m->count++;
+}
+
+static int no_memo(struct decoder *d, const struct reader *r)
+{
+	return decoder_fail(d, r, "a section that was there before under this key");
+}
+
+/* ---- the snapshot section ---- */
 
 /* The loaded set of an exit at level `touched`: what only we change, and what the record lists. */
 void section_forget_volatile(struct vcpu *v)
@@ -24,40 +78,60 @@ void section_forget_volatile(struct vcpu *v)
 			v->loaded[slot / 64] &= ~(UINT64_C(1) << slot % 64);
 }
 
-int section_snapshot(struct decoder *d, struct reader *r, struct vcpu *v)
+static inline void load_value(struct decoder *d, struct vcpu *v, unsigned code, uint64_t difference)
 {
-	for (;;) {
-		unsigned code = (unsigned)read_le(r, 1), slot;
-		uint64_t delta;
-
-		if (code == ITEM_END)
-			return 0;
-		delta = read_signed(r);
-		if (r->bad)
-			return decoder_fail(d, r, "the end of a snapshot section");
-		if (code >= ITEM_GPR) {
-			if (code >= ITEM_GPR + GPR_COUNT)
-				return decoder_fail(d, r, "an item code");
-			v->gpr[code - ITEM_GPR] += delta;
-			d->gpr_changed |= 1u << (code - ITEM_GPR);
-			d->step.changed_count++;
-			continue;
-		}
-		if (code >= d->session->slot_count)
-			return decoder_fail(d, r, "a slot of the dictionary");
-		slot = d->session->slot_map[code];
-		if (slot == VMCS_SLOTS)
-			continue;
-		slot_set(v->loaded, slot);
-		if (delta) {
-			v->vmcs[slot] += delta;
-			slot_set(d->changed, slot);
-			d->step.changed_count++;
-		}
+	if (code >= ITEM_GPR) {
+		if (code == CODE_DROPPED)
+			return;
+		v->gpr[code - ITEM_GPR] += difference;
+		d->gpr_changed |= 1u << (code - ITEM_GPR);
+		d->step.changed_count++;
+		return;
+	}
+	slot_set(v->loaded, code);
+	if (difference) {
+		v->vmcs[code] += difference;
+		slot_set(d->changed, code);
+		d->step.changed_count++;
 	}
 }
 
-static int add_effect(struct decoder *d, struct reader *r, unsigned code, uint64_t before, uint64_t after)
+int section_snapshot(struct decoder *d, struct reader *r, struct vcpu *v, struct memo_items *m)
+{
+	struct value_list list;
+	unsigned code;
+
+	memo_begin(m);
+	if (!value_list_read(&list, r))
+		return decoder_fail(d, r, "the codes of a snapshot section");
+	while (value_list_next(&list, r, &code)) {
+		uint64_t before, difference;
+
+		if (!local_code(d, r, &code))
+			return -1;
+		before = value_of(v, code);
+		difference = read_value(r, before) - before;
+		if (r->bad)
+			return decoder_fail(d, r, "the values of a snapshot section");
+		memo_add(m, code, difference);
+		load_value(d, v, code, difference);
+	}
+	m->known = m->count <= MEMO_ITEMS;
+	return 0;
+}
+
+int section_same_snapshot(struct decoder *d, struct reader *r, struct vcpu *v, const struct memo_items *m)
+{
+	if (!m->known)
+		return no_memo(d, r);
+	for (unsigned i = 0; i < m->count; i++)
+		load_value(d, v, m->code[i], m->difference[i]);
+	return 0;
+}
+
+/* ---- the effects section: what was changed ---- */
+
+static inline int add_effect(struct decoder *d, struct reader *r, unsigned code, uint64_t before, uint64_t after)
 {
 	struct step *s = &d->step;
 
@@ -69,7 +143,7 @@ static int add_effect(struct decoder *d, struct reader *r, unsigned code, uint64
 	return 0;
 }
 
-/* Predicted values of two slots (exits) or one (entry steps); items correct them. */
+/* Predicted values of two slots (exits) or one (entry steps); values correct them. */
 struct prediction {
 	unsigned count;
 	enum vmcs_slot slot[2];
@@ -95,55 +169,81 @@ static struct prediction predict(const struct decoder *d, const struct vcpu *v)
 	return p;
 }
 
-static int read_effect_items(struct decoder *d, struct reader *r, const struct vcpu *v)
+/* What the value of `code` counts from: the prediction, if there is one (then *predicted), or the state. */
+static inline uint64_t effect_base(struct prediction *p, const struct vcpu *v, unsigned code, uint64_t **predicted)
 {
-	struct prediction p = predict(d, v);
-
-	for (;;) {
-		unsigned code = (unsigned)read_le(r, 1), slot;
-		uint64_t delta, before;
-		bool predicted = false;
-
-		if (code == ITEM_END)
-			break;
-		delta = read_signed(r);
-		if (r->bad)
-			return decoder_fail(d, r, "the end of an effects section");
-		if (code >= ITEM_GPR) {
-			if (code >= ITEM_GPR + GPR_COUNT)
-				return decoder_fail(d, r, "an item code");
-			before = v->gpr[code - ITEM_GPR];
-			if (add_effect(d, r, code, before, before + delta) < 0)
-				return -1;
-			continue;
+	*predicted = NULL;
+	for (unsigned i = 0; i < p->count; i++) {
+		if (p->slot[i] == code) {
+			*predicted = &p->value[i];
+			return p->value[i];
 		}
-		if (code >= d->session->slot_count)
-			return decoder_fail(d, r, "a slot of the dictionary");
-		slot = d->session->slot_map[code];
-		if (slot == VMCS_SLOTS)
-			continue;
-		for (unsigned i = 0; i < p.count; i++) {
-			if (p.slot[i] == slot) {
-				p.value[i] += delta;
-				predicted = true;
-			}
-		}
-		before = v->vmcs[slot];
-		if (!predicted && add_effect(d, r, slot, before, before + delta) < 0)
-			return -1;
 	}
-	for (unsigned i = 0; i < p.count; i++)
-		if (add_effect(d, r, p.slot[i], v->vmcs[p.slot[i]], p.value[i]) < 0)
+	return value_of(v, code);
+}
+
+static inline int effect_value(struct decoder *d, struct reader *r, unsigned code, uint64_t *predicted, uint64_t base,
+			       uint64_t difference)
+{
+	if (predicted)
+		*predicted += difference;
+	else if (code != CODE_DROPPED)
+		return add_effect(d, r, code, base, base + difference);
+	return 0;
+}
+
+static inline int add_predicted(struct decoder *d, struct reader *r, const struct vcpu *v, const struct prediction *p)
+{
+	for (unsigned i = 0; i < p->count; i++)
+		if (add_effect(d, r, p->slot[i], v->vmcs[p->slot[i]], p->value[i]) < 0)
 			return -1;
 	return 0;
 }
 
-/* ---- effects ---- */
+static int read_effect_values(struct decoder *d, struct reader *r, const struct vcpu *v, struct memo_items *m)
+{
+	struct prediction p = predict(d, v);
+	struct value_list list;
+	unsigned code;
 
-static int read_crossings(struct decoder *d, struct reader *r)
+	memo_begin(m);
+	if (!value_list_read(&list, r))
+		return decoder_fail(d, r, "the codes of an effects section");
+	while (value_list_next(&list, r, &code)) {
+		uint64_t base, difference, *predicted;
+
+		if (!local_code(d, r, &code))
+			return -1;
+		base = effect_base(&p, v, code, &predicted);
+		difference = read_value(r, base) - base;
+		if (r->bad)
+			return decoder_fail(d, r, "the values of an effects section");
+		memo_add(m, code, difference);
+		if (effect_value(d, r, code, predicted, base, difference) < 0)
+			return -1;
+	}
+	return add_predicted(d, r, v, &p);
+}
+
+static int same_effect_values(struct decoder *d, struct reader *r, const struct vcpu *v, const struct memo_items *m)
+{
+	struct prediction p = predict(d, v);
+
+	for (unsigned i = 0; i < m->count; i++) {
+		uint64_t *predicted, base = effect_base(&p, v, m->code[i], &predicted);
+
+		if (effect_value(d, r, m->code[i], predicted, base, m->difference[i]) < 0)
+			return -1;
+	}
+	return add_predicted(d, r, v, &p);
+}
+
+/* ---- the effects section: all of it ---- */
+
+static int read_crossings(struct decoder *d, struct reader *r, uint64_t count)
 {
 	struct step *s = &d->step;
-	uint64_t count = read_varint(r), total = 0;
+	uint64_t total = 0;
 
 	if (count > STEP_CROSSINGS)
 		return decoder_fail(d, r, "at most 512 crossings");
@@ -185,23 +285,76 @@ static int read_checks(struct decoder *d, struct reader *r)
 	return r->bad ? decoder_fail(d, r, "a whole effects section") : 0;
 }
 
-int section_effects(struct decoder *d, struct reader *r, struct vcpu *v)
+static int set_result(struct decoder *d, struct reader *r, const struct vcpu *v, unsigned result, const uint64_t waits[2])
 {
 	struct step *s = &d->step;
-	unsigned result = (unsigned)read_le(r, 1);
 
 	if (s->kind == STEP_EXIT) {
 		if (result > ACTION_STOP)
 			return decoder_fail(d, r, "an action");
 		s->action = (enum exit_action)result;
-	} else {
-		if (result > ENTRY_STOP)
-			return decoder_fail(d, r, "an entry step's result");
-		s->entry = (enum entry_result)result;
-		s->wake_at = v->wake_at + read_signed(r);
-		s->deadline = v->deadline + read_signed(r);
+		return 0;
 	}
-	if (read_crossings(d, r) < 0 || read_effect_items(d, r, v) < 0)
+	if (result > ENTRY_STOP)
+		return decoder_fail(d, r, "an entry step's result");
+	s->entry = (enum entry_result)result;
+	s->wake_at = v->wake_at + waits[0];
+	s->deadline = v->deadline + waits[1];
+	return 0;
+}
+
+/* Two keys may fall on one memo: what an exit left there is none of an entry step's. */
+#define EFFECTS_OF(kind) ((uint8_t)(1 + (kind)))
+
+/* The rest of a section that was read: whether it can be remembered, and what of it isn't a value. */
+static void remember_effects(struct memo_effects *m, const struct step *s, const uint8_t *cross, uint64_t cross_size)
+{
+	if (m->items.count > MEMO_ITEMS || cross_size > MEMO_CROSSINGS || s->check_count > MEMO_CHECKS)
+		return;
+	m->items.known = EFFECTS_OF(s->kind);
+	m->crossing_count = (uint8_t)s->crossing_count;		/* each has three bytes at least */
+	m->cross_size = (uint8_t)cross_size;
+	memcpy(m->cross, cross, cross_size);
+	m->check_count = (uint8_t)s->check_count;
+	memcpy(m->checks, s->checks, s->check_count * sizeof(s->checks[0]));
+}
+
+int section_effects(struct decoder *d, struct reader *r, struct vcpu *v, struct memo_effects *m)
+{
+	const uint8_t *cross;
+	uint64_t cross_size, count;
+
+	memo_begin(&m->items);
+	m->result = (uint8_t)read_le(r, 1);
+	m->waits[0] = d->step.kind == STEP_ENTRY ? read_signed(r) : 0;
+	m->waits[1] = d->step.kind == STEP_ENTRY ? read_signed(r) : 0;
+	if (set_result(d, r, v, m->result, m->waits) < 0)
 		return -1;
-	return read_checks(d, r);
+	count = read_varint(r);
+	cross = r->p;
+	if (read_crossings(d, r, count) < 0)
+		return -1;
+	cross_size = (uint64_t)(r->p - cross);
+	if (read_effect_values(d, r, v, &m->items) < 0 || read_checks(d, r) < 0)
+		return -1;
+	remember_effects(m, &d->step, cross, cross_size);
+	return 0;
+}
+
+int section_same_effects(struct decoder *d, struct reader *r, struct vcpu *v, const struct memo_effects *m)
+{
+	struct reader cross = { m->cross, m->cross + m->cross_size, false };
+	struct step *s = &d->step;
+
+	if (m->items.known != EFFECTS_OF(s->kind))
+		return no_memo(d, r);
+	if (set_result(d, r, v, m->result, m->waits) < 0)
+		return -1;
+	if (m->crossing_count && read_crossings(d, &cross, m->crossing_count) < 0)
+		return -1;
+	if (same_effect_values(d, r, v, &m->items) < 0)
+		return -1;
+	s->check_count = m->check_count;
+	memcpy(s->checks, m->checks, m->check_count * sizeof(s->checks[0]));
+	return 0;
 }

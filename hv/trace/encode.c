@@ -10,8 +10,8 @@
  * next time, and a prediction that fails would make the next one fail, for ever. Hence the column of times,
  * which becomes bytes when the frame closes.
  */
-#include "bytes.h"
 #include "encode.h"
+#include "value.h"
 
 /* ---- small helpers ---- */
 
@@ -23,14 +23,87 @@ static inline uint64_t slot_before(const struct vcpu *v, enum vmcs_slot slot)
 
 /* ---- items and instruction bytes ---- */
 
-static uint8_t *put_items(uint8_t *p, const struct item *items, uint64_t count)
+/* What a slot or register holds now; what it held before the handler. */
+static inline uint64_t value_now(const struct vcpu *v, unsigned code)
 {
-	for (uint64_t i = 0; i < count; i++) {
-		*p++ = (uint8_t)items[i].code;
-		p = put_signed(p, items[i].delta);
+	return code < ITEM_GPR ? v->vmcs[code] : v->gpr[code - ITEM_GPR];
+}
+
+static inline uint64_t value_before(const struct vcpu *v, unsigned code)
+{
+	if (code < ITEM_GPR)
+		return slot_before(v, (enum vmcs_slot)code);
+	code -= ITEM_GPR;
+	return v->gpr_dirty >> code & 1 ? v->gpr_before[code] : v->gpr[code];
+}
+
+/* What is `now`, or else what was before the handler. */
+static inline uint8_t *put_one(uint8_t *p, const struct vcpu *v, unsigned code, uint64_t difference, bool now)
+{
+	if (value_is_small(difference))
+		return put_small(p, difference);
+	return put_value(p, now ? value_now(v, code) : value_before(v, code), difference);
+}
+
+/* The sets of a list: codes by their place in it, a bit each, so that a group is a byte. */
+static inline uint8_t *put_sets(uint8_t *p, const uint64_t places[VALUE_WORDS])
+{
+	uint8_t sets[VALUE_GROUPS], *end = sets;
+	uint32_t groups = 0;
+
+	for (unsigned word = 0; word < VALUE_WORDS; word++) {
+		for (uint64_t left = places[word]; left;) {
+			unsigned shift = (unsigned)__builtin_ctzll(left) & ~7u;
+
+			*end++ = (uint8_t)(left >> shift);
+			groups |= 1u << (word * 8 + shift / 8);
+			left &= ~UINT64_C(0xff) << shift;
+		}
 	}
-	*p++ = ITEM_END;
+	p = put_varint(p, groups);
+	for (const uint8_t *set = sets; set < end; set++)
+		*p++ = *set;
 	return p;
+}
+
+/* Items, in whatever order they were found, as a list of values. */
+static inline __attribute__((always_inline))
+uint8_t *put_items(struct encoder *e, uint8_t *p, const struct vcpu *v, const struct item *items, uint64_t count,
+		   bool now)
+{
+	const struct item *end = items + count;
+	uint64_t places[VALUE_WORDS] = { 0 };
+
+	if (__builtin_expect(count <= LIST_SHORT, 1)) {
+		*p++ = (uint8_t)count;
+		for (const struct item *i = items; i < end; i++) {
+			*p++ = (uint8_t)i->code;
+			p = put_one(p, v, (unsigned)i->code, i->delta, now);
+		}
+		return p;
+	}
+	for (const struct item *i = items; i < end; i++) {
+		unsigned place = value_place((unsigned)i->code);
+
+		places[place / 64] |= UINT64_C(1) << place % 64;
+		e->difference[place] = i->delta;
+	}
+	*p++ = LIST_LONG;
+	p = put_sets(p, places);
+	for (unsigned word = 0; word < VALUE_WORDS; word++) {
+		for (uint64_t left = places[word]; left; left &= left - 1) {
+			unsigned place = word * 64 + (unsigned)__builtin_ctzll(left);
+
+			p = put_one(p, v, value_code(place), e->difference[place], now);
+		}
+	}
+	return p;
+}
+
+static __attribute__((noinline))
+uint8_t *put_loaded(struct encoder *e, uint8_t *p, const struct vcpu *v)
+{
+	return put_items(e, p, v, e->items, e->item_count, false);
 }
 
 static void copy_items(struct item *to, const struct item *from, uint64_t count)
@@ -52,16 +125,16 @@ static struct record put_insn(struct record r, const uint8_t *bytes, unsigned le
 	return (struct record){ r.p + len, r.head | RECORD_INSN };
 }
 
-struct record encoder_put_snapshot(struct encoder *e, struct snapshot_echo *s, struct record r)
+struct record encoder_put_snapshot(struct encoder *e, const struct vcpu *v, struct snapshot_echo *s,
+				   struct record r)
 {
-	uint8_t *end = put_items(r.p, e->items, e->item_count);
-
 	s->item_count = ECHO_NOTHING;
-	if (e->item_count <= ECHO_ITEMS && end - r.p <= MEMO_BYTES) {
+	if (e->item_count <= MEMO_ITEMS) {
 		s->item_count = e->item_count;
 		copy_items(s->items, e->items, e->item_count);
 	}
-	return (struct record){ end, r.head | RECORD_SNAPSHOT };
+	r.p = put_loaded(e, r.p, v);
+	return (struct record){ r.p, r.head | RECORD_SNAPSHOT };
 }
 
 /* ---- effects ---- */
@@ -192,8 +265,6 @@ static __attribute__((noinline, cold))
 uint8_t *put_effects(struct encoder *e, struct effects_echo *m, const struct vcpu *v, const struct vm *vm,
 		     uint64_t head, const uint64_t waits[2], uint64_t count, uint8_t *p)
 {
-	const uint8_t *start = p;
-
 	*p++ = (uint8_t)head;
 	if (e->kind == STEP_ENTRY) {
 		p = put_signed(p, waits[0]);
@@ -201,10 +272,10 @@ uint8_t *put_effects(struct encoder *e, struct effects_echo *m, const struct vcp
 	}
 	p = put_varint(p, e->crossing_count);
 	memcpy(p, e->cross, e->cross_size);
-	p = put_items(p + e->cross_size, e->effects, count);
+	p = put_items(e, p + e->cross_size, v, e->effects, count, true);
 	p = put_checks(e, p, vm);
 	m->plain = m->item_count = ECHO_NOTHING;
-	if (p - start <= MEMO_BYTES && count <= ECHO_ITEMS && e->check_count <= 8) {
+	if (e->cross_size <= MEMO_CROSSINGS && count <= MEMO_ITEMS && e->check_count <= MEMO_CHECKS) {
 		note_plain(m, e, v, vm, head & 0xff, waits, count);
 		m->item_count = (uint32_t)count;
 		m->head = head;
@@ -273,7 +344,7 @@ struct record encoder_entry_effects(struct encoder *e, const struct vcpu *v, str
 
 	if (e->item_count) {
 		r.head |= RECORD_SNAPSHOT;
-		r.p = put_items(r.p, e->items, e->item_count);
+		r.p = put_loaded(e, r.p, v);
 	}
 	if (v->entry == ENTRY_ENTER)
 		timer = vm_preemption_timer(&vm->config, v->deadline, v->tsc);
@@ -305,7 +376,7 @@ void encoder_end_unfinished(struct encoder *e, struct vcpu *v)
 	struct record r = encoder_begin_record(e, v, e->kind);
 
 	r.head |= encoder_time(e, v, time) | RECORD_SNAPSHOT | RECORD_UNFINISHED;
-	r.p = put_items(r.p, e->items, e->item_count);
+	r.p = put_loaded(e, r.p, v);
 	encoder_end_record(e, r);
 	e->header.flags |= HEADER_UNFINISHED;
 	if (e->kind == STEP_EXIT)

@@ -23,7 +23,10 @@ _Static_assert(FRAME_RAW_CAP <= FRAME_RAW_MAX, "no frame is refused for its size
 
 #define MEMO_BITS	9
 #define MEMO_ENTRIES	(1u << MEMO_BITS) /* per table */
-#define MEMO_BYTES	48		/* longer sections aren't remembered */
+/* What is remembered of a section; one that says more isn't. */
+#define MEMO_ITEMS	14
+#define MEMO_CROSSINGS	48		/* bytes of crossings */
+#define MEMO_CHECKS	8
 
 /* The entry of a memo table: both sides of the codec find it by the same two values. */
 static inline unsigned memo_index(uint64_t rip, uint64_t salt)
@@ -56,12 +59,11 @@ struct item {				/* a changed slot or register, before it is bytes */
  * What was last written under a key, in this frame. The encoder compares facts, not bytes: a step like the
  * one before under its key is never turned into bytes at all.
  */
-#define ECHO_ITEMS	14
 #define ECHO_REGISTERS	4
 struct snapshot_echo {			/* 256 bytes */
 	uint64_t time;
 	uint64_t item_count;		/* ECHO_NOTHING: nothing that can be repeated */
-	struct item items[ECHO_ITEMS];
+	struct item items[MEMO_ITEMS];
 	uint64_t unused[2];
 };
 struct effects_echo {			/* 512 bytes */
@@ -78,8 +80,8 @@ struct effects_echo {			/* 512 bytes */
 	uint64_t head;			/* action or result, and counts: see effects_head() */
 	uint64_t waits[2];		/* entry steps: differences of wake_at and deadline */
 	uint64_t checks[2];		/* which devices, check bytes */
-	uint8_t crossings[MEMO_BYTES];
-	struct item items[ECHO_ITEMS];
+	uint8_t crossings[MEMO_CROSSINGS];
+	struct item items[MEMO_ITEMS];
 	uint64_t unused[14];
 };
 #define ECHO_NOTHING	UINT32_MAX
@@ -118,10 +120,13 @@ struct encoder {
 	uint32_t check_count;
 	struct item items[STEP_ITEMS + 1];
 	struct item effects[STEP_ITEMS + 1];
+	uint64_t difference[256];	/* put_items(): by place in the list */
 	uint8_t cross[STEP_CROSSINGS_MAX + STEP_CROSSINGS * 24];
 	struct { uint64_t gpa; uint32_t len; } known[STEP_CROSSINGS]; /* memory read or written */
 	/* over steps */
 	uint64_t entry_tsc[VM_MAX_CPUS];/* time of each vCPU's last entry step */
+	uint64_t exit_end[VM_MAX_CPUS];	/* when the handler of its last exit in this frame was done */
+	uint64_t step_end;		/* of the record before: its time and, of an exit, its handler's cycles */
 	uint64_t times[TIMES_MAX];	/* the frame's column of times, see FORMAT.md */
 	struct device_seen seen[VM_DEVICE_COUNT];
 	struct snapshot_echo snapshots[MEMO_ENTRIES];

@@ -107,14 +107,16 @@ void encoder_open(struct encoder *e, uint8_t *raw, uint32_t cap, const struct vc
 	e->raw = e->p = raw;
 	e->last_vcpu = 0;
 	e->same_vcpu = UINT32_MAX;
-	e->last_tsc = 0;
+	e->last_tsc = e->step_end = 0;
 	e->time_count = 0;
 	e->full_at = FRAME_RAW_BOUND;
 	if (e->next_frame == 0)
 		see_devices(e, vm);
 	e->timer_cap = vm_preemption_timer(&vm->config, TIME_NONE, 0);
-	for (unsigned i = 0; i < vm->config.cpu_count; i++)
+	for (unsigned i = 0; i < vm->config.cpu_count; i++) {
+		e->exit_end[i] = e->entry_tsc[i];	/* what a decoder knows, too */
 		e->p = put_base(e->p, &cpus[i], e->supported, e->entry_tsc[i]);
+	}
 	e->p = put_vm(e->p, vm);
 	forget_echoes(e);
 	begin_header(e);

@@ -22,7 +22,8 @@ void encoder_see_device(struct encoder *e, const struct vm *vm, unsigned device)
 
 /* Cold halves, in encode.c */
 struct record encoder_other_vcpu(struct encoder *e, const struct vcpu *v, struct record r);
-struct record encoder_put_snapshot(struct encoder *e, struct snapshot_echo *s, struct record r);
+struct record encoder_put_snapshot(struct encoder *e, const struct vcpu *v, struct snapshot_echo *s,
+				   struct record r);
 /* Effects that may repeat what is in the echo, or else are put; instruction bytes. Clears vm->touched. */
 struct record encoder_exit_effects(struct encoder *e, const struct vcpu *v, struct vm *vm,
 				   struct effects_echo *m, enum exit_action action, struct record r);
@@ -69,31 +70,32 @@ static inline uint64_t nonzero(uint64_t value)
 }
 
 /*
- * Time of the record from the one before, as a difference to the last one under this key; gives RECORD_TIME.
+ * Time of the record from the end of the one before, as a difference to the last one under this key; gives
+ * RECORD_TIME.
  */
 static inline uint64_t encoder_time(struct encoder *e, const struct vcpu *v, uint64_t *memo)
 {
-	uint64_t time = v->tsc - e->last_tsc, difference = time - *memo, differs = nonzero(difference);
+	uint64_t time = v->tsc - e->step_end, difference = time - *memo, differs = nonzero(difference);
 
 	*memo = time;
-	e->last_tsc = v->tsc;
+	e->last_tsc = e->step_end = v->tsc;
 	e->times[e->time_count] = difference;
 	e->time_count += differs;
 	return differs * RECORD_TIME;
 }
 
 static inline uint64_t encoder_notes(struct encoder *e, uint64_t *memo, uint64_t handler, uint64_t entered,
-				     uint64_t tracer)
+				     uint64_t waited)
 {
 	uint64_t *to = e->times + e->time_count, differs;
 
 	to[0] = handler - memo[0];
 	to[1] = entered - memo[1];
-	to[2] = tracer - memo[2];
+	to[2] = waited - memo[2];
 	differs = nonzero(to[0] | to[1] | to[2]);
 	memo[0] = handler;
 	memo[1] = entered;
-	memo[2] = tracer;
+	memo[2] = waited;
 	e->time_count += 3 * differs;
 	return differs * RECORD_NOTES;
 }
@@ -166,13 +168,18 @@ bool encoder_end_exit(struct encoder *e, const struct vcpu *v, struct vm *vm, en
 	r.head |= encoder_time(e, v, &s->time);
 	if (__builtin_expect(s->item_count != e->item_count ||
 			     !same_items(e->items, s->items, e->item_count), 0))
-		r = encoder_put_snapshot(e, s, r);
+		r = encoder_put_snapshot(e, v, s, r);
 	plain = __builtin_expect(retired_plainly(e, v, vm, action) && m->plain == v->gpr_dirty &&
 				 same_registers(m, v), 1);
 	if (!plain)
 		r = encoder_exit_effects(e, v, vm, m, action, r);
+	/*
+	 * What the tracer spent is what neither the handlers nor others took: told by the difference, which says
+	 * little that the times haven't said.
+	 */
 	r.head |= encoder_notes(e, m->notes, handler_cycles, tsc_entry - e->entry_tsc[v->index],
-				tracer_cycles);
+				tsc_entry - e->exit_end[v->index] - tracer_cycles);
+	e->step_end = e->exit_end[v->index] = v->tsc + handler_cycles;
 	encoder_end_record(e, r);
 	encoder_count_exit(e, v->vmcs[VMCS_EXIT_REASON] & EXIT_REASON_BASIC);
 	return plain;

@@ -11,7 +11,7 @@
 #include "vm.h"
 
 #define TRACE_MAGIC		0x184d2a5bu	/* a zstd skippable frame's magic */
-#define TRACE_VERSION		1
+#define TRACE_VERSION		2
 #define TRACE_TAG_SESSION	0x31535856u	/* "VXS1" */
 #define TRACE_TAG_HEADER	0x31485856u	/* "VXH1" */
 #define TRACE_TAG_CLOSING	0x31435856u	/* "VXC1" */
@@ -79,6 +79,9 @@ bool closing_decode(const uint8_t *in, size_t size, struct closing *c);
 #define SESSION_CMDLINE		1024
 #define SESSION_CAPS		32
 #define SESSION_VM_FIELDS	256
+#define SESSION_ENTRIES		48		/* where the entries begin in a session frame */
+#define SESSION_TAIL		8		/* its hash, behind them */
+#define SESSION_ENTRIES_MAX	(SESSION_MAX - SESSION_ENTRIES - SESSION_TAIL)
 #define SESSION_SLOTS		0xe0		/* codes of items that aren't registers: see step.h */
 
 struct session_cap {
@@ -125,13 +128,22 @@ struct session {
 
 /* Put this build's own dictionary and table into `s`, for a trace recorded by it. `supported`: a bit per slot. */
 void session_describe_build(struct session *s, const uint64_t supported[VMCS_WORDS]);
-/* Bytes of the whole frame, at most SESSION_MAX; 0: `cap` is too small. */
+/* Bytes of the whole frame, at most SESSION_MAX, its entries uncompressed; 0: `cap` is too small. */
 size_t session_encode(const struct session *s, uint8_t *out, size_t cap);
 /*
  * NULL, or what is wrong with these bytes ("a session frame with a wrong checksum", …). Fills slot_map and vm_fields[].local,
- * which say where this build keeps what the trace has.
+ * which say where this build keeps what the trace has. Its entries must be uncompressed: recorder/session.h takes both.
  */
 const char *session_decode(const uint8_t *in, size_t size, struct session *s);
+/* Whether these bytes are a whole session frame of this format, whatever its entries say: NULL, or what is wrong. */
+const char *session_check(const uint8_t *in, size_t size);
+/* Of a whole session frame: how many bytes its entries are when they are decompressed; 0: they aren't compressed. */
+uint32_t session_unpacked_size(const uint8_t *in);
+/*
+ * The entries of the session frame at `frame` were replaced by `size` bytes that say the same, compressed (`unpacked` as
+ * session_unpacked_size() gives it) or not (0): its head and hash are put right. Gives the bytes of the whole frame.
+ */
+size_t session_finish(uint8_t *frame, size_t size, uint32_t unpacked);
 
 /* XXH64, seed 0. */
 uint64_t trace_hash(const void *bytes, size_t size);

@@ -3,13 +3,13 @@
  * dictionary of VMCS fields, the table of struct vm and the values that never change.
  *
  * After fixed members, entries follow: u16 type, u16 zero, u32 size, then `size` bytes. A reader passes over types
- * that it doesn't know.
+ * that it doesn't know. On the wire the entries are one zstd frame: who has zstd at hand, replaces them
+ * (session_finish()).
  */
 #include "bytes.h"
 #include "frame.h"
 
-#define FIXED_SIZE	48	/* magic … level, before the entries */
-#define HASH_SIZE	8
+#define UNPACKED_AT	40	/* u32: see session_unpacked_size() */
 
 enum entry_type {
 	ENTRY_MACHINE = 1, ENTRY_BUILD, ENTRY_GUEST, ENTRY_CMDLINE,	/* text, no terminator */
@@ -188,11 +188,19 @@ size_t session_encode(const struct session *s, uint8_t *out, size_t cap)
 	write_dictionary(&w, s);
 	write_vm_table(&w, s);
 	write_config(&w, s);
-	if (w.p == NULL || (size_t)(w.end - w.p) < HASH_SIZE)
+	if (w.p == NULL || (size_t)(w.end - w.p) < SESSION_TAIL)
 		return 0;
-	put_le(out + 4, (uint64_t)(w.p - out) + HASH_SIZE - 8, 4);
-	write_le(&w, trace_hash(out, (size_t)(w.p - out)), HASH_SIZE);
-	return (size_t)(w.p - out);
+	return session_finish(out, (size_t)(w.p - out) - SESSION_ENTRIES, 0);
+}
+
+size_t session_finish(uint8_t *frame, size_t size, uint32_t unpacked)
+{
+	uint8_t *end = frame + SESSION_ENTRIES + size;
+
+	put_le(frame + 4, SESSION_ENTRIES + size + SESSION_TAIL - 8, 4);
+	put_le(frame + UNPACKED_AT, unpacked, 4);
+	put_le(end, trace_hash(frame, SESSION_ENTRIES + size), SESSION_TAIL);
+	return SESSION_ENTRIES + size + SESSION_TAIL;
 }
 
 void session_describe_build(struct session *s, const uint64_t supported[VMCS_WORDS])
@@ -384,21 +392,36 @@ static const char *check_config(const struct session *s)
 	return NULL;
 }
 
+uint32_t session_unpacked_size(const uint8_t *in)
+{
+	return (uint32_t)get_le(in + UNPACKED_AT, 4);
+}
+
+const char *session_check(const uint8_t *in, size_t size)
+{
+	_Static_assert(TRACE_VERSION == 2, "the text below names the version");
+	if (size < SESSION_ENTRIES + SESSION_TAIL || size > SESSION_MAX || get_le(in, 4) != TRACE_MAGIC ||
+	    get_le(in + 4, 4) != size - 8 || get_le(in + 8, 4) != TRACE_TAG_SESSION)
+		return "no session frame";
+	if (get_le(in + size - SESSION_TAIL, SESSION_TAIL) != trace_hash(in, size - SESSION_TAIL))
+		return "a session frame with a wrong checksum";
+	if (get_le(in + 12, 4) != TRACE_VERSION)
+		return "a session frame of another format version (this build reads version 2)";
+	return NULL;
+}
+
 const char *session_decode(const uint8_t *in, size_t size, struct session *s)
 {
 	struct reader r;
-	const char *error;
+	const char *error = session_check(in, size);
 
-	if (size < FIXED_SIZE + HASH_SIZE || size > SESSION_MAX || get_le(in, 4) != TRACE_MAGIC ||
-	    get_le(in + 4, 4) != size - 8 || get_le(in + 8, 4) != TRACE_TAG_SESSION)
-		return "no session frame";
-	if (get_le(in + size - HASH_SIZE, HASH_SIZE) != trace_hash(in, size - HASH_SIZE))
-		return "a session frame with a wrong checksum";
+	if (error)
+		return error;
+	if (session_unpacked_size(in))
+		return "a session frame whose entries are compressed";
 	memset(s, 0, sizeof(*s));
-	r = (struct reader){ in + 12, in + size - HASH_SIZE, false };
+	r = (struct reader){ in + 12, in + size - SESSION_TAIL, false };
 	s->version = (uint32_t)read_le(&r, 4);
-	if (s->version != TRACE_VERSION)
-		return "a session frame of another format version (this build reads version 1)";
 	s->id = read_le(&r, 8);
 	s->frame = read_le(&r, 8);
 	s->cpu_count = (uint32_t)read_le(&r, 4);

@@ -12,9 +12,8 @@
 
 /* Item codes: what a changed value belongs to. Slots are their own codes. */
 #define ITEM_GPR	0xe0			/* + enum gpr */
-#define ITEM_END	0xff
 _Static_assert(VMCS_SLOTS < ITEM_GPR, "slots are one byte");
-_Static_assert(ITEM_GPR + GPR_COUNT < ITEM_END, "registers are one byte");
+_Static_assert(ITEM_GPR + GPR_COUNT <= 0x100, "registers are one byte");
 
 #define STEP_ITEMS	(VMCS_SLOTS + GPR_COUNT)
 #define STEP_INSN_MAX	15			/* bytes of an instruction */

@@ -18,7 +18,13 @@
 #include "vmx/tracer.h"
 #include "vmx/vmx.h"
 
-#define ZSTD_LEVEL	1
+/*
+ * How hard zstd looks. A frame of many bytes a step is one of steps that say something new: a thorough look finds
+ * more in it, and what it costs is little beside handling such steps. In a loop's frame there is less to find.
+ */
+#define LEVEL_FAST	1
+#define LEVEL_THOROUGH	3
+#define THOROUGH_BYTES	12	/* raw bytes a step */
 /*
  * One step more than the encoder asks for: an entry step that is followed by its exit leaves the look at the
  * bound to it.
@@ -34,53 +40,13 @@ _Static_assert(VM_MAX_CPUS * (VMCS_SLOTS + GPR_COUNT + 8) * 10 + 2 * sizeof(stru
 
 static void zstd_init(struct tracer *t)
 {
-	size_t size = ZSTD_estimateCCtxSize(ZSTD_LEVEL);
+	size_t size = ZSTD_estimateCCtxSize(t->zstd_level ? (int)t->zstd_level : LEVEL_THOROUGH);
 
 	t->zstd = ZSTD_initStaticCCtx(memory_allocate(size, 64, "zstd's workspace"), size);
 	if (!t->zstd)
 		panic("zstd refuses a workspace of %zu bytes", size);
-	ZSTD_CCtx_setParameter(t->zstd, ZSTD_c_compressionLevel, ZSTD_LEVEL);
 	ZSTD_CCtx_setParameter(t->zstd, ZSTD_c_checksumFlag, 1);
 	ZSTD_CCtx_setParameter(t->zstd, ZSTD_c_contentSizeFlag, 1);
-}
-
-/* `frame`: the number of the frame that follows. */
-static void send_session(struct tracer *t, uint64_t frame)
-{
-	size_t size;
-
-	t->session->frame = frame;
-	size = session_encode(t->session, t->frame_bytes, SESSION_MAX);
-	if (!size)
-		panic("the session frame is larger than %u bytes", SESSION_MAX);
-	serial_write(&serial_trace, t->frame_bytes, size);
-}
-
-void tracer_init(struct vmx *x, const struct boot *boot)
-{
-	struct tracer *t = &x->tracer;
-
-	if (!serial_trace.present)
-		log_host_error("no UART at %#x (COM2) for the trace stream", serial_trace.port);
-	for (unsigned i = 0; i < VMCS_WORDS; i++)
-		t->encoder.supported[i] = x->supported[i];
-	t->raw_cap = RAW_CAP;
-	t->raw = memory_allocate(RAW_CAP, 4096, "a raw frame");
-	t->packed_cap = ZSTD_COMPRESSBOUND(RAW_CAP) + RAW_FRAME_EXTRA;
-	t->packed = memory_allocate(t->packed_cap, 4096, "a compressed frame");
-	t->frame_bytes = memory_allocate(SESSION_MAX, 4096, "a session frame");
-	t->session = memory_allocate(sizeof(*t->session), 64, "the session's description");
-	t->frame_cycles = x->vm.config.tsc_khz * 1000;
-	zstd_init(t);
-	session_describe(x, boot, t->session);
-	send_session(t, 0);
-	t->opened = true;
-}
-
-void tracer_open(struct tracer *t, const struct vmx *x, const struct vcpu *v)
-{
-	encoder_open(&t->encoder, t->raw, t->raw_cap, x->vcpu, &x->vm);
-	t->frame_end = v->tsc + t->frame_cycles;
 }
 
 /* ---- Compression ---- */
@@ -89,18 +55,22 @@ void tracer_open(struct tracer *t, const struct vmx *x, const struct vcpu *v)
  * zstd uses SSE registers, and what is in them is the guest's (switch.c). It uses no others, and SSE
  * instructions leave the upper halves of AVX registers alone.
  */
-static size_t compress(struct tracer *t, size_t raw_size)
+static size_t compress(struct tracer *t, int level, const uint8_t *raw, size_t raw_size)
 {
 	static uint8_t guest_state[512] __attribute__((aligned(16)));
+	uint64_t start = x86_rdtsc();
 	size_t size;
 
 	__asm__ volatile("fxsave64 %0" : "=m"(guest_state));
 	t->compressing = true;
-	size = ZSTD_compress2(t->zstd, t->packed, t->packed_cap, t->raw, raw_size);
+	ZSTD_CCtx_setParameter(t->zstd, ZSTD_c_compressionLevel, t->zstd_level ? (int)t->zstd_level : level);
+	size = ZSTD_compress2(t->zstd, t->packed, t->packed_cap, raw, raw_size);
 	if (ZSTD_isError(size))
 		panic("zstd: %s", ZSTD_getErrorName(size));
 	t->compressing = false;
 	__asm__ volatile("fxrstor64 %0" : : "m"(guest_state));
+	t->zstd_cycles += x86_rdtsc() - start;
+	t->raw_bytes += raw_size;
 	return size;
 }
 
@@ -137,6 +107,26 @@ static size_t store(struct tracer *t, size_t raw_size)
 
 /* ---- Sending ---- */
 
+/* `frame`: the number of the frame that follows. Its entries go out as one zstd frame. */
+static void send_session(struct tracer *t, uint64_t frame)
+{
+	size_t size, packed;
+
+	t->session->frame = frame;
+	size = session_encode(t->session, t->frame_bytes, SESSION_MAX);
+	if (!size)
+		panic("the session frame is larger than %u bytes", SESSION_MAX);
+	size -= SESSION_ENTRIES + SESSION_TAIL;
+	packed = compress(t, LEVEL_THOROUGH, t->frame_bytes + SESSION_ENTRIES, size);
+	if (packed < size) {
+		memcpy(t->frame_bytes + SESSION_ENTRIES, t->packed, packed);
+		size = session_finish(t->frame_bytes, packed, (uint32_t)size);
+	} else {
+		size = session_finish(t->frame_bytes, size, 0);
+	}
+	serial_write(&serial_trace, t->frame_bytes, size);
+}
+
 static void send_packed(struct tracer *t)
 {
 	uint8_t bytes[HEADER_SIZE];
@@ -147,13 +137,44 @@ static void send_packed(struct tracer *t)
 	serial_write(&serial_trace, t->packed, t->header.packed_size);
 }
 
+void tracer_init(struct vmx *x, const struct boot *boot)
+{
+	struct tracer *t = &x->tracer;
+
+	if (!serial_trace.present)
+		log_host_error("no UART at %#x (COM2) for the trace stream", serial_trace.port);
+	for (unsigned i = 0; i < VMCS_WORDS; i++)
+		t->encoder.supported[i] = x->supported[i];
+	t->raw_cap = RAW_CAP;
+	t->raw = memory_allocate(RAW_CAP, 4096, "a raw frame");
+	t->packed_cap = ZSTD_COMPRESSBOUND(RAW_CAP) + RAW_FRAME_EXTRA;
+	t->packed = memory_allocate(t->packed_cap, 4096, "a compressed frame");
+	t->frame_bytes = memory_allocate(SESSION_MAX, 4096, "a session frame");
+	t->zstd_level = boot->options.zstd;
+	t->session = memory_allocate(sizeof(*t->session), 64, "the session's description");
+	t->frame_cycles = x->vm.config.tsc_khz * 1000;
+	zstd_init(t);
+	session_describe(x, boot, t->session);
+	send_session(t, 0);
+	t->opened = true;
+}
+
+void tracer_open(struct tracer *t, const struct vmx *x, const struct vcpu *v)
+{
+	encoder_open(&t->encoder, t->raw, t->raw_cap, x->vcpu, &x->vm);
+	t->frame_end = v->tsc + t->frame_cycles;
+}
+
 static void send_frame(struct tracer *t)
 {
+	int level;
+
 	if (!encoder_close(&t->encoder, t->session->id, &t->header))
 		return;
 	if (t->header.frame && t->header.frame % SESSION_EVERY == 0)
 		send_session(t, t->header.frame);
-	t->header.packed_size = compress(t, t->header.raw_size);
+	level = t->header.raw_size / t->header.steps >= THOROUGH_BYTES ? LEVEL_THOROUGH : LEVEL_FAST;
+	t->header.packed_size = compress(t, level, t->raw, t->header.raw_size);
 	send_packed(t);
 }
 

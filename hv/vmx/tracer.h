@@ -25,6 +25,8 @@ struct tracer {
 	uint8_t *raw, *packed, *frame_bytes;
 	uint32_t raw_cap, packed_cap;
 	struct ZSTD_CCtx_s *zstd;
+	uint64_t zstd_level;		/* option zstd=; 0: by what a frame holds */
+	uint64_t zstd_cycles, raw_bytes;/* spent on compression; compressed, session frames included */
 	struct session *session;
 	struct frame_header header;	/* of the frame that is being sent */
 	struct encoder encoder;

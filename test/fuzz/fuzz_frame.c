@@ -7,6 +7,7 @@
 #include <zstd.h>
 
 #include "fuzz/fuzz.h"
+#include "recorder/session.h"
 #include "support/sample.h"
 #include "trace/bytes.h"
 #include "trace/decode.h"
@@ -24,7 +25,7 @@ static const struct session *the_session(void)
 	if (s.cpu_count)
 		return &s;
 	trace = sample_trace(&o, &size);
-	if (session_decode(trace, 8 + get_le(trace + 4, 4), &s))
+	if (session_read(trace, 8 + get_le(trace + 4, 4), &s))
 		abort();
 	free(trace);
 	return &s;

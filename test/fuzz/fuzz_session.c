@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "fuzz/fuzz.h"
+#include "recorder/session.h"
 #include "support/sample.h"
 #include "trace/bytes.h"
 #include "trace/frame.h"
@@ -17,7 +18,7 @@ static void try_session(const uint8_t *bytes, size_t size)
 	static uint8_t out[SESSION_MAX];
 	size_t n;
 
-	if (session_decode(bytes, size, &first))
+	if (session_read(bytes, size, &first))
 		return;
 	FUZZ_CHECK(first.cpu_count >= 1 && first.cpu_count <= VM_MAX_CPUS);
 	FUZZ_CHECK(first.slot_count <= SESSION_SLOTS && first.vm_field_count <= SESSION_VM_FIELDS);
@@ -26,6 +27,8 @@ static void try_session(const uint8_t *bytes, size_t size)
 	n = session_encode(&first, out, sizeof(out));
 	FUZZ_CHECK(n && n <= sizeof(out));
 	FUZZ_CHECK(!session_decode(out, n, &second));
+	n = session_pack(out, n);
+	FUZZ_CHECK(n && n <= sizeof(out) && !session_read(out, n, &second));
 	FUZZ_CHECK(first.id == second.id && first.frame == second.frame && first.slot_count == second.slot_count);
 }
 
@@ -95,6 +98,10 @@ uint8_t *fuzz_seed(unsigned i, size_t *size)
 	*size = piece[which].kind == PIECE_FRAME ? HEADER_SIZE : piece[which].size;
 	out = malloc(*size);
 	memcpy(out, trace + piece[which].offset, *size);
+	if (piece[which].kind == PIECE_SESSION && i >= 6) {	/* half of them uncompressed: mutations reach further */
+		out = realloc(out, SESSION_MAX);
+		*size = session_unpack(trace + piece[which].offset, *size, out);
+	}
 	free(trace);
 	return out;
 }

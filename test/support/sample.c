@@ -5,6 +5,7 @@
 #include <string.h>
 #include <zstd.h>
 
+#include "recorder/session.h"
 #include "support/sample.h"
 #include "trace/bytes.h"
 #include "trace/decode.h"
@@ -180,7 +181,7 @@ static void make_frame(struct maker *m, unsigned number)
 
 	if (number % SESSION_EVERY == 0) {
 		m->s.frame = number;
-		put_piece(m, session_encode(&m->s, m->out + m->size, SESSION_MAX), 0);
+		put_piece(m, session_pack(m->out + m->size, session_encode(&m->s, m->out + m->size, SESSION_MAX)), 0);
 	}
 	encoder_open(&m->e, m->raw, RAW_CAP, m->cpu, &m->vm);
 	for (unsigned i = 0; i < m->o->steps; i++)
