@@ -5,6 +5,9 @@
 #include <string.h>
 
 #include "analyzer/rows.h"
+#include "dev/mmio.h"
+#include "dev/ports.h"
+#include "exit/exit.h"
 
 static void set(struct exit_row *row, enum exit_column column, uint64_t value)
 {
@@ -81,6 +84,30 @@ static void fill_registers(struct exit_row *row, const struct vcpu *v)
 		set(row, registers[i].column, v->gpr[registers[i].gpr]);
 }
 
+/*
+ * Whether the guest reached for a port or an address where nothing is, by this build's devices. Where the APIC's
+ * page is, the keyframe says.
+ */
+static void fill_absent(struct exit_row *row, const struct decoder *d, const struct vcpu *v)
+{
+	uint64_t qualification = v->vmcs[VMCS_EXIT_QUALIFICATION];
+
+	if (row->nulls >> EXIT_reason & 1)
+		return;
+	switch (row->value[EXIT_reason]) {
+	case REASON_IO_INSTRUCTION:
+		if (slot_test(v->loaded, VMCS_EXIT_QUALIFICATION))
+			set(row, EXIT_absent, !port_exists((uint16_t)(qualification >> 16), (qualification & 7) + 1));
+		break;
+	case REASON_EPT_VIOLATION:
+		if (slot_test(v->loaded, VMCS_GUEST_PHYSICAL_ADDR))
+			set(row, EXIT_absent, !physical_exists(&d->vm, d->step.vcpu, v->vmcs[VMCS_GUEST_PHYSICAL_ADDR]));
+		break;
+	default:
+		break;
+	}
+}
+
 /* The tracer notes 15 bytes, or what it could fetch: keep those of the instruction, if they are one. */
 static unsigned instruction_length(const struct step *s, const struct vcpu *v, const char *mode)
 {
@@ -114,6 +141,7 @@ void exit_row_fill(struct exit_row *row, const struct decoder *d, sqlite3_int64 
 	set(row, EXIT_tsc_exit, s->tsc);
 	fill_fields(row, v);
 	fill_registers(row, v);
+	fill_absent(row, d, v);
 	row->action = s->unfinished || s->action > ACTION_STOP ? NULL : actions[s->action];
 	if (!s->unfinished) {
 		set(row, EXIT_handler_cycles, s->handler_cycles);

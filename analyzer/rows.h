@@ -14,7 +14,7 @@
 	X(trace_id) X(seq) X(step) X(vcpu) X(tsc_exit) X(tsc_entry) X(reason) X(entry_failure)         \
 	X(qualification) X(instr_len) X(instr_info) X(intr_info) X(intr_error) X(idt_info) X(idt_error)\
 	X(gpa) X(gla) X(rip) X(rsp) X(rflags) X(cr0) X(cr2) X(cr3) X(cr4) X(efer) X(cs) X(cpl) X(mode) \
-	X(interruptibility) X(activity)                                                                \
+	X(interruptibility) X(activity) X(absent)                                                      \
 	X(rax) X(rcx) X(rdx) X(rbx) X(rbp) X(rsi) X(rdi) X(r8) X(r9) X(r10) X(r11) X(r12) X(r13) X(r14) X(r15)\
 	X(action) X(handler_cycles) X(tracer_cycles) X(wait_cycles) X(guest_cycles) X(insn)
 

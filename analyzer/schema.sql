@@ -59,6 +59,7 @@ CREATE TABLE exits(
 	mode TEXT,			-- 'real', 'vm86', 'protected', 'compat', 'long'
 	interruptibility INTEGER,	-- guest interruptibility state
 	activity INTEGER,		-- guest activity state
+	absent INTEGER,			-- 1: an access to a port or an address where nothing is, 0: to a device; NULL: no such access
 	rax INTEGER,
 	rcx INTEGER,
 	rdx INTEGER,
@@ -157,7 +158,7 @@ FROM exits GROUP BY trace_id, reason ORDER BY trace_id, exits DESC, reason;
 CREATE VIEW io_stats AS
 SELECT trace_id, printf('%#x', qualification >> 16 & 0xffff) AS port,
 	CASE qualification & 8 WHEN 0 THEN 'out' ELSE 'in' END AS direction, (qualification & 7) + 1 AS size,
-	CASE qualification & 16 WHEN 0 THEN 0 ELSE 1 END AS string, count(*) AS exits,
+	CASE qualification & 16 WHEN 0 THEN 0 ELSE 1 END AS string, count(*) AS exits, sum(absent) AS absent,
 	round(avg(handler_cycles), 1) AS handler_avg, @SUM(handler_cycles)@ AS handler_cycles
 FROM exits WHERE reason = 30
 GROUP BY trace_id, qualification >> 16 & 0xffff, qualification & 8, qualification & 7, qualification & 16
@@ -179,7 +180,7 @@ FROM exits WHERE reason = 10 GROUP BY trace_id, rax & 0xffffffff, rcx & 0xffffff
 CREATE VIEW mmio_stats AS
 SELECT trace_id, printf('%#x', gpa) AS gpa,
 	CASE WHEN reason = 49 THEN NULL WHEN qualification & 4 THEN 'fetch' WHEN qualification & 2 THEN 'write' ELSE 'read' END
-	AS access, count(*) AS exits,
+	AS access, count(*) AS exits, sum(absent) AS absent,
 	round(avg(handler_cycles), 1) AS handler_avg, @SUM(handler_cycles)@ AS handler_cycles
 FROM exits WHERE reason IN (48, 49) GROUP BY trace_id, exits.gpa, 3 ORDER BY trace_id, exits DESC, exits.gpa;
 

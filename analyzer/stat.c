@@ -14,6 +14,9 @@
 enum by { BY_REASON, BY_RIP, BY_PORT, BY_MSR, BY_CPUID, BY_GPA, BY_CR, BY_VCPU };
 #define BY_WORDS "reason|rip|port|msr|cpuid|gpa|cr|vcpu"
 
+/* Nothing is there. */
+#define ABSENT " || CASE max(absent) WHEN 1 THEN ' absent' ELSE '' END"
+
 /* What rows are made of: the exits asked about, what tells them apart, and its text. */
 static const struct {
 	const char *title, *where, *group, *text;
@@ -22,12 +25,12 @@ static const struct {
 	[BY_RIP] = { "rip", "1", "rip", "printf('%#x', rip)" },
 	[BY_PORT] = { "port", "reason = 30", "qualification >> 16 & 0xffff, qualification & 8",
 		"printf('%#x ', qualification >> 16 & 0xffff) ||"
-		" CASE qualification & 8 WHEN 0 THEN 'out' ELSE 'in' END" },
+		" CASE qualification & 8 WHEN 0 THEN 'out' ELSE 'in' END" ABSENT },
 	[BY_MSR] = { "msr", "reason IN (31, 32)", "rcx & 0xffffffff, reason",
 		"printf('%#x ', rcx & 0xffffffff) || CASE reason WHEN 31 THEN 'read' ELSE 'write' END" },
 	[BY_CPUID] = { "cpuid", "reason = 10", "rax & 0xffffffff, rcx & 0xffffffff",
 		"printf('%#x.%#x', rax & 0xffffffff, rcx & 0xffffffff)" },
-	[BY_GPA] = { "gpa", "reason IN (48, 49)", "gpa", "printf('%#x', gpa)" },
+	[BY_GPA] = { "gpa", "reason IN (48, 49)", "gpa", "printf('%#x', gpa)" ABSENT },
 	/* SDM, "Exit Qualification for Control-Register Accesses" */
 	[BY_CR] = { "cr", "reason = 28", "qualification & 0x3f",
 		"CASE qualification >> 4 & 3 WHEN 0 THEN printf('CR%d write', qualification & 15)"
@@ -53,7 +56,7 @@ static const struct command command = {
 	.synopsis = "T.vxt|T.db [--by " BY_WORDS "]",
 	.help = "Exits counted, with TSC cycles: of the handler (minimum, average, maximum, sum), of the tracer,\n"
 		"and of the guest before the exits. All but reason, rip and vcpu look at those exits alone that\n"
-		"have a port, an MSR, …",
+		"have a port, an MSR, …; ports and addresses where nothing is are marked `absent`.",
 	COMMAND_ROWS(rows),
 	.min_arguments = 1,
 	.max_arguments = 1,
@@ -62,6 +65,7 @@ static const struct command command = {
 struct line {
 	char key[64];
 	uint64_t exits, least, most, sum, tracer, guest;	/* cycles, but for exits */
+	uint64_t absent;		/* exits of accesses to ports and addresses where nothing is */
 	double average;
 };
 
@@ -94,6 +98,7 @@ static bool add(struct lines *lines, sqlite3_stmt *s)
 	l->sum = (uint64_t)sqlite3_column_int64(s, 5);
 	l->tracer = (uint64_t)sqlite3_column_int64(s, 6);
 	l->guest = (uint64_t)sqlite3_column_int64(s, 7);
+	l->absent = (uint64_t)sqlite3_column_int64(s, 8);
 	if (lines->count == 1 || l->least < t->least)
 		t->least = l->least;
 	if (l->most > t->most)
@@ -102,6 +107,7 @@ static bool add(struct lines *lines, sqlite3_stmt *s)
 	t->sum += l->sum;
 	t->tracer += l->tracer;
 	t->guest += l->guest;
+	t->absent += l->absent;
 	return true;
 }
 
@@ -112,7 +118,7 @@ static int collect(sqlite3 *db, struct lines *lines)
 		"SELECT %s, count(*), min(handler_cycles), max(handler_cycles), avg(handler_cycles),"
 		" sum(handler_cycles >> 32) * 4294967296 + sum(handler_cycles & 4294967295),"
 		" sum(tracer_cycles >> 32) * 4294967296 + sum(tracer_cycles & 4294967295),"
-		" sum(guest_cycles >> 32) * 4294967296 + sum(guest_cycles & 4294967295)"
+		" sum(guest_cycles >> 32) * 4294967296 + sum(guest_cycles & 4294967295), ifnull(sum(absent), 0)"
 		" FROM exits WHERE %s GROUP BY %s ORDER BY 2 DESC, 1",
 		views[by].text, views[by].where, views[by].group);
 	sqlite3_stmt *statement;
@@ -154,6 +160,9 @@ static void print_table(const struct lines *lines)
 	for (size_t i = 0; i < lines->count; i++)
 		print_line(&lines->list[i], &lines->total);
 	print_line(&lines->total, &lines->total);
+	if (lines->total.absent)
+		printf("absent: %lu exits reached for ports or addresses where nothing is (--by port, --by gpa)\n",
+		       (unsigned long)lines->total.absent);
 }
 
 static void print_json_line(const struct line *l, const struct line *total)
@@ -164,8 +173,8 @@ static void print_json_line(const struct line *l, const struct line *total)
 	       percent(l->exits, total->exits));
 	printf("\"handler_min\": %lu, \"handler_avg\": %.2f, \"handler_max\": %lu, ", (unsigned long)l->least,
 	       l->average, (unsigned long)l->most);
-	printf("\"handler_cycles\": %lu, \"tracer_cycles\": %lu, \"guest_cycles\": %lu}",
-	       (unsigned long)l->sum, (unsigned long)l->tracer, (unsigned long)l->guest);
+	printf("\"handler_cycles\": %lu, \"tracer_cycles\": %lu, \"guest_cycles\": %lu, \"absent\": %lu}",
+	       (unsigned long)l->sum, (unsigned long)l->tracer, (unsigned long)l->guest, (unsigned long)l->absent);
 }
 
 static void print_json(const struct lines *lines)

@@ -32,6 +32,11 @@ static enum region region_of(const struct vm *vm, unsigned self, uint64_t gpa, u
 	return page == MMIO_CONSOLE ? REGION_CONSOLE : REGION_ABSENT;
 }
 
+bool physical_exists(const struct vm *vm, unsigned self, uint64_t gpa)
+{
+	return region_of(vm, self, gpa, 1) != REGION_ABSENT;
+}
+
 void physical_read(struct vcpu *v, struct vm *vm, struct world *w, uint64_t gpa, void *to, uint32_t len)
 {
 	uint64_t value;

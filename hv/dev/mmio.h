@@ -13,4 +13,7 @@ void physical_read(struct vcpu *v, struct vm *vm, struct world *w, uint64_t gpa,
 void physical_write(struct vcpu *v, struct vm *vm, struct world *w, uint64_t gpa, const void *from,
 		    uint32_t len);
 
+/* Whether memory or any device is at `gpa` for vCPU `self`. */
+bool physical_exists(const struct vm *vm, unsigned self, uint64_t gpa);
+
 #endif
