@@ -2,7 +2,7 @@
  * crash: ends, or doesn't, in the way that its option says. To see how the hypervisor and its tools take it.
  *
  *     triple      triple fault (an exception without an IDT)
- *     reset       reset by port 0xcf9
+ *     reset       reset by port 0xcf9; reset=8042 by the keyboard controller, =line by its output port, =fast by port 0x92
  *     poweroff    power-off by port 0x604
  *     verdict=N   N to the debug-exit port
  *     hlt         CLI, HLT: nothing can wake it
@@ -26,10 +26,40 @@ static void crash_triple(void)
 	asm volatile("lidt %0; ud2" : : "m"(none));
 }
 
-static void crash_reset(void)
+static void reset_control(void)
 {
 	outb(PORT_RESET, 0x02); /* a hard reset is asked for … */
 	outb(PORT_RESET, 0x06); /* … and made by the rising edge of bit 2 */
+}
+
+static void reset_pulse(void)
+{
+	outb(PORT_8042, 0xfe); /* pulse output line 0 */
+}
+
+static void reset_line(void)
+{
+	outb(PORT_8042, 0xd1); /* what comes next is for the output port, whose bit 0 is the reset line */
+	outb(PORT_8042 - 4, 0xfe);
+}
+
+static void reset_fast(void)
+{
+	outb(PORT_FAST_RESET, inb(PORT_FAST_RESET) | 1);
+}
+
+static void crash_reset(void)
+{
+	const char *by = option_string("reset");
+
+	if (!strcmp(by, "8042"))
+		reset_pulse();
+	else if (!strcmp(by, "line"))
+		reset_line();
+	else if (!strcmp(by, "fast"))
+		reset_fast();
+	else
+		reset_control();
 }
 
 static void crash_power_off(void)

@@ -3,22 +3,6 @@
  */
 #include "edge.h"
 
-static uint16_t inw(uint16_t port)
-{
-	uint16_t value;
-
-	asm volatile("inw %1, %0" : "=a"(value) : "Nd"(port) : "memory");
-	return value;
-}
-
-static uint32_t inl(uint16_t port)
-{
-	uint32_t value;
-
-	asm volatile("inl %1, %0" : "=a"(value) : "Nd"(port) : "memory");
-	return value;
-}
-
 void test_devices(void)
 {
 	volatile uint32_t *hole = (volatile uint32_t *)HOLE;

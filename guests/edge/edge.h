@@ -17,6 +17,7 @@ void test_msrs(void);
 void test_emulation(void);
 
 void test_devices(void); /* devices.c: ports and holes */
+void test_board(void);   /* board.c: keyboard controller, PCI, ACPI, reset control */
 void test_uart(void);    /* uart.c */
 void test_memory(void);  /* memory.c: strings of I/O and hypercalls, and the page tables behind them */
 

@@ -7,7 +7,7 @@
  *
  * Exits: CPUID, RDMSR, WRMSR, I/O instruction, EPT violation, VMCALL, exceptions (#DB), interrupt window,
  * HLT, preemption timer.
- * Options: only=cpuid|msr|emulation|devices|uart|memory|self|apic|timer|event; vectored.
+ * Options: only=cpuid|msr|emulation|devices|board|uart|memory|self|apic|timer|event; vectored.
  * Verdicts: 0; 1 if a check failed; 2 for an unknown part; 3 outside vexit. With `vectored` the hypervisor
  * stops: no event's stack is a device.
  */
@@ -18,6 +18,7 @@ static const struct test_part parts[] = {
 	{ "msr", test_msrs, true, false },
 	{ "emulation", test_emulation, false, false },
 	{ "devices", test_devices, false, false },
+	{ "board", test_board, false, false },
 	{ "uart", test_uart, false, false },
 	{ "memory", test_memory, false, false },
 	{ "self", test_self, true, false },

@@ -38,6 +38,27 @@ static inline void outw(uint16_t port, uint16_t value)
 	asm volatile("outw %0, %1" : : "a"(value), "Nd"(port) : "memory");
 }
 
+static inline uint16_t inw(uint16_t port)
+{
+	uint16_t value;
+
+	asm volatile("inw %1, %0" : "=a"(value) : "Nd"(port) : "memory");
+	return value;
+}
+
+static inline uint32_t inl(uint16_t port)
+{
+	uint32_t value;
+
+	asm volatile("inl %1, %0" : "=a"(value) : "Nd"(port) : "memory");
+	return value;
+}
+
+static inline void outl(uint16_t port, uint32_t value)
+{
+	asm volatile("outl %0, %1" : : "a"(value), "Nd"(port) : "memory");
+}
+
 static inline void rep_outsb(uint16_t port, const void *from, size_t bytes)
 {
 	asm volatile("rep outsb" : "+S"(from), "+c"(bytes) : "d"(port) : "memory");

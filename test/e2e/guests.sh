@@ -32,3 +32,25 @@ crash --append badvmcall
 crash --append ud-vmx
 crash --append hole
 END
+
+# How a run can end otherwise: what `record` says and gives, and the trace up to there replays clean.
+while read -r status end arguments; do
+	# shellcheck disable=SC2086
+	"$vexit" record --machine bochs --timeout 120 -f --guest $arguments \
+		--console "$work/console" -o "$work/t.vxt" >"$work/log" 2>&1 </dev/null
+	got=$?
+	if [ $got != "$status" ] || ! grep -q "guest ended: $end" "$work/log"; then
+		echo "not ok $arguments: $end"; tail -n 20 "$work/console" "$work/log"
+	elif ! "$vexit" replay -q "$work/t.vxt" >"$work/log" 2>&1; then
+		echo "not ok $arguments: $end: replay"; head -n 20 "$work/log"
+	else
+		echo "ok $arguments: $end"
+	fi
+done <<'END'
+1 reset crash --append reset
+1 reset crash --append reset=8042
+1 reset crash --append reset=line
+1 reset crash --append reset=fast
+0 power-off crash --append poweroff
+1 triple-fault crash --append triple
+END
