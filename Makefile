@@ -5,6 +5,8 @@
 #                    metal (hv/boot, hv/vmx, hv/lib) for the hypervisor alone
 #                    host  (recorder, replay, analyzer) for build/vexit
 O ?= build
+# One spelling: an absolute path to the tree's own directory would hide from make what it knows of the objects there.
+override O := $(patsubst $(CURDIR)/%,%,$(O))
 CC = gcc
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
