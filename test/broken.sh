@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 
 rm -rf "$work"
 mkdir -p "$work/build"
-cp -a --parents Makefile hv recorder replay analyzer test/broken.sh "$work"
+cp -a --parents Makefile hv recorder replay analyzer guests/*/*.mk test/broken.sh "$work"
 [ ! -d "$from/host" ] || cp -a "$from/host" "$work/build/"
 [ "$from" = build ] || find "$work/build" -name '*.d' -exec sed -i "s|^$from/|build/|" {} +
 cd "$work"

@@ -18,6 +18,8 @@ void test_emulation(void);
 
 void test_devices(void); /* devices.c: ports and holes */
 void test_board(void);   /* board.c: keyboard controller, PCI, ACPI, reset control */
+void test_timer_chip(void); /* clocks.c: 8254 */
+void test_clock_chip(void); /* and MC146818 */
 void test_uart(void);    /* uart.c */
 void test_memory(void);  /* memory.c: strings of I/O and hypercalls, and the page tables behind them */
 

@@ -7,7 +7,7 @@
  *
  * Exits: CPUID, RDMSR, WRMSR, I/O instruction, EPT violation, VMCALL, exceptions (#DB), interrupt window,
  * HLT, preemption timer.
- * Options: only=cpuid|msr|emulation|devices|board|uart|memory|self|apic|timer|event; vectored.
+ * Options: only=cpuid|msr|emulation|devices|board|pit|rtc|uart|memory|self|apic|timer|event; vectored.
  * Verdicts: 0; 1 if a check failed; 2 for an unknown part; 3 outside vexit. With `vectored` the hypervisor
  * stops: no event's stack is a device.
  */
@@ -19,6 +19,8 @@ static const struct test_part parts[] = {
 	{ "emulation", test_emulation, false, false },
 	{ "devices", test_devices, false, false },
 	{ "board", test_board, false, false },
+	{ "pit", test_timer_chip, false, false },
+	{ "rtc", test_clock_chip, false, false },
 	{ "uart", test_uart, false, false },
 	{ "memory", test_memory, false, false },
 	{ "self", test_self, true, false },
