@@ -216,6 +216,7 @@ static void rotation(void **state)
 	line(f, 4, false);
 	line(f, 4, true);
 	line(f, 5, true);
+	line(f, 0, false);			/* it is the 8254's, and high at reset */
 	line(f, 0, true);
 	assert_int_equal(acknowledge(f), 0x35);
 	out(f, MASTER, 0xe5);			/* specific EOI of 5, now the lowest */
