@@ -8,16 +8,22 @@
 #include "dev/lapic_registers.h"
 #include "dev/pv_eoi.h"
 
-static uint64_t word_of(const struct vm_cpu *cpu)
+static uint64_t word_of(uint64_t value)
 {
-	return cpu->pv_eoi & ~(uint64_t)(PV_EOI_SIZE - 1);
+	return value & ~(uint64_t)(PV_EOI_SIZE - 1);
+}
+
+/* Asked at each use, too: what a keyframe holds may be anything. */
+static bool has_word(const struct vm *vm, uint64_t value)
+{
+	return (value & PV_EOI_ENABLE) && vm_has_memory(vm, word_of(value), PV_EOI_SIZE);
 }
 
 static void write_word(struct vm *vm, struct world *w, unsigned self, uint32_t offered)
 {
 	struct vm_cpu *cpu = &vm->cpu[self];
 
-	w->ops->mem_write(w, word_of(cpu), &offered, PV_EOI_SIZE);
+	w->ops->mem_write(w, word_of(cpu->pv_eoi), &offered, PV_EOI_SIZE);
 	cpu->pv_eoi_offered = offered;
 	vm_touch_cpu(vm, self);
 }
@@ -27,10 +33,10 @@ bool pv_eoi_enable(struct vm *vm, struct world *w, unsigned self, uint64_t value
 	struct vm_cpu *cpu = &vm->cpu[self];
 
 	/* Bit 1 is reserved. What is named must be the guest's memory. */
-	if ((value & 2) || ((value & PV_EOI_ENABLE) && !vm_has_memory(vm, value & ~(uint64_t)3, PV_EOI_SIZE)))
+	if ((value & 2) || ((value & PV_EOI_ENABLE) && !has_word(vm, value)))
 		return false;
 	pv_eoi_take(vm, w, self);
-	if (cpu->pv_eoi_offered)
+	if (cpu->pv_eoi_offered && has_word(vm, cpu->pv_eoi))
 		write_word(vm, w, self, 0);
 	cpu->pv_eoi = value;
 	vm_touch_cpu(vm, self);
@@ -42,9 +48,9 @@ void pv_eoi_take(struct vm *vm, struct world *w, unsigned self)
 	struct vm_cpu *cpu = &vm->cpu[self];
 	uint32_t word;
 
-	if (!cpu->pv_eoi_offered)
+	if (!cpu->pv_eoi_offered || !has_word(vm, cpu->pv_eoi))
 		return;
-	w->ops->mem_read(w, word_of(cpu), &word, PV_EOI_SIZE);
+	w->ops->mem_read(w, word_of(cpu->pv_eoi), &word, PV_EOI_SIZE);
 	if (word & PV_EOI_ENABLE)
 		return;
 	cpu->pv_eoi_offered = 0;
@@ -65,8 +71,8 @@ static bool may_end_unseen(const struct lapic *l)
 void pv_eoi_offer(struct vm *vm, struct world *w, unsigned self)
 {
 	struct vm_cpu *cpu = &vm->cpu[self];
-	uint32_t offered = (cpu->pv_eoi & PV_EOI_ENABLE) && may_end_unseen(&cpu->lapic);
+	uint32_t offered = may_end_unseen(&cpu->lapic);
 
-	if (offered != cpu->pv_eoi_offered)
+	if (has_word(vm, cpu->pv_eoi) && offered != cpu->pv_eoi_offered)
 		write_word(vm, w, self, offered);
 }

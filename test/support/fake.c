@@ -350,6 +350,16 @@ static void check_only_time_passed(const struct fake *f, const struct vcpu *v, u
 	assert_int_equal(f->vm.touched, 0);
 }
 
+/* Whether timer, deadline and wake_at are what an entry step leaves; a test may make what none does. */
+static bool is_left_by_a_step(const struct fake *f, const struct vcpu *v)
+{
+	if (v->wake_at != TIME_NONE)
+		return false;
+	if (v->deadline != TIME_NONE)
+		return v->deadline - v->tsc < vm_timer_cap(&f->vm.config);
+	return v->vmcs[VMCS_PREEMPTION_TIMER_VALUE] == vm_preemption_timer(&f->vm.config, TIME_NONE, 0);
+}
+
 enum entry_result fake_enter(struct fake *f, struct vcpu *v)
 {
 	uint64_t deadline = v->deadline;
@@ -357,10 +367,7 @@ enum entry_result fake_enter(struct fake *f, struct vcpu *v)
 	bool goes_on;
 
 	begin(f, v);
-	/* The timer is what the step before has left, unless a test makes a state that no step leaves. */
-	goes_on = vcpu_goes_on(v, &f->vm) &&
-		  (v->deadline != TIME_NONE || v->vmcs[VMCS_PREEMPTION_TIMER_VALUE] ==
-					       vm_preemption_timer(&f->vm.config, TIME_NONE, 0));
+	goes_on = is_left_by_a_step(f, v) && vcpu_goes_on(v, &f->vm);
 	result = vcpu_prepare_entry(v, &f->vm, &f->world);
 	check_step(f, v);
 	assert_int_equal(v->entry, result);

@@ -214,12 +214,12 @@ static void settle(struct fixture *f, struct vcpu *v)
 	encoder_end_entry(&f->e, v, &f->vm);
 }
 
-/* After such a step nothing happens again; the short way to its record is taken if it can be. */
+/* Only time passes again, towards the same deadline; the short way to its record is taken if it can be. */
 static bool quiet(struct fixture *f, struct vcpu *v)
 {
-	if (v->entry != ENTRY_ENTER || v->deadline != TIME_NONE || v->wake_at != TIME_NONE ||
-	    !encoder_quiet_entry(&f->e, v))
+	if (v->entry != ENTRY_ENTER || v->wake_at != TIME_NONE || !encoder_quiet_entry(&f->e, v))
 		return false;
+	v->vmcs[VMCS_PREEMPTION_TIMER_VALUE] = vm_preemption_timer(&f->vm.config, v->deadline, v->tsc);
 	f->quiet_steps++;
 	note_state(f, v);
 	return true;
