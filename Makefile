@@ -169,7 +169,7 @@ test-build: all $(KVMRUN) $(UNIT_BIN) $(FUZZ_BIN) $(O)/vexit-asan
 
 ## golden: record the golden traces anew and say what changed
 .PHONY: golden
-golden: deps
+golden: deps linux
 	@$(PARALLEL_MAKE) all
 	@traces/golden.sh $(O)
 
