@@ -12,6 +12,7 @@
 #include "layout.h"
 #include "asm.h"
 #include "trap.h"
+#include "multiboot.h"
 #include "smp.h"
 #include "apic.h"
 #include "ioapic.h"

@@ -4,16 +4,15 @@
 #include "entry.h"
 #include "guest.h"
 
-#define MULTIBOOT_LOADED       0x2badb002
-#define MULTIBOOT_INFO_CMDLINE (1u << 2)
-
 #define PIC_MASTER_MASK 0x21
 #define PIC_SLAVE_MASK  0xa1
 
-/* Multiboot 0.6.96, "Boot information format", its first fields */
-struct multiboot_info {
-	uint32_t flags, mem_lower, mem_upper, boot_device, cmdline;
-};
+static const struct multiboot_info *boot;
+
+const struct multiboot_info *guest_boot(void)
+{
+	return boot;
+}
 
 static bool detect_vexit(void)
 {
@@ -42,6 +41,7 @@ void guest_start(uint32_t magic, const struct multiboot_info *info)
 		printf("not started by a multiboot loader: EAX is %#x\n", magic);
 		verdict(VERDICT_ERROR);
 	}
+	boot = info;
 	if (info->flags & MULTIBOOT_INFO_CMDLINE)
 		option_init((const char *)(uint64_t)info->cmdline);
 	apic_init();

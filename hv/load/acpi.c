@@ -40,7 +40,6 @@ enum {				/* FADT, by offset */
 #define FLAG_C1			(1u << 2)	/* HLT works on all processors */
 #define FLAG_NO_POWER_BUTTON	(1u << 4)	/* no fixed one, nor any other */
 #define FLAG_NO_SLEEP_BUTTON	(1u << 5)
-#define FLAG_NO_RTC_WAKE	(1u << 6)	/* no RTC status in the fixed registers */
 #define FLAG_RESET_REGISTER	(1u << 10)
 #define NO_C2			101		/* µs: more than the largest latency that counts */
 #define NO_C3			1001
@@ -148,7 +147,7 @@ static uint32_t build_fadt(uint8_t *t, uint32_t facs, uint32_t dsdt)
 	t[FADT_CENTURY] = RTC_CENTURY;
 	put(t + FADT_BOOT_ARCH, BOOT_LEGACY_DEVICES | BOOT_NO_VGA | BOOT_NO_MSI | BOOT_NO_ASPM, 2);
 	put(t + FADT_FLAGS, FLAG_WBINVD | FLAG_C1 | FLAG_NO_POWER_BUTTON | FLAG_NO_SLEEP_BUTTON |
-	    FLAG_NO_RTC_WAKE | FLAG_RESET_REGISTER, 4);
+	    FLAG_RESET_REGISTER, 4);
 	put_port(t + FADT_RESET_REGISTER, 1, 1, PORT_RESET);
 	t[FADT_RESET_VALUE] = RESET_VALUE;
 	memcpy(t + FADT_HYPERVISOR, "vexit", 5);

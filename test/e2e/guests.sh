@@ -23,6 +23,8 @@ done <<'END'
 cpu --vcpus 2
 mmio
 edge --vcpus 2
+firmware
+firmware --vcpus 2
 apic --vcpus 2
 apic --hide-tracing-time
 time

@@ -39,6 +39,12 @@ check "its command line is what was appended" [ "$(head -n 1 "$work/console")" =
 check "its initrd arrives whole" cmp -s <(tail -n +2 "$work/console") "$work/initrd"
 check "its trace replays" "$vexit" replay -q "$work/t.vxt"
 
+python3 -c 'open("'"$work/module"'", "wb").write(bytes(i * 7 & 255 for i in range(5000)))'
+"$vexit" record --machine bochs --timeout 120 --guest firmware --initrd "$work/module" --append "only=module module=5000" \
+	--console "$work/console" -o "$work/m.vxt" >"$work/out" 2>"$work/err" </dev/null
+check "a multiboot guest finds its module, whole and by name" [ $? = 0 ]
+check "and nothing failed there" grep -q "firmware: module ok" "$work/console"
+
 head -c 3000 "$work/kernel" >"$work/short"
 put "$work/old" 0x206 '\x0b\x02'
 put "$work/other" 0x202 'hDrS'
