@@ -165,7 +165,7 @@ test-full: test-deps
 	@$(PARALLEL_MAKE) test-build
 	@FULL=1 test/run.sh $(O)
 
-test-build: all $(KVMRUN) $(UNIT_BIN) $(FUZZ_BIN) $(O)/vexit-asan
+test-build: all linux $(KVMRUN) $(UNIT_BIN) $(FUZZ_BIN) $(O)/vexit-asan
 
 ## golden: record the golden traces anew and say what changed
 .PHONY: golden

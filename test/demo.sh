@@ -5,20 +5,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 build=$1 out=$1/demo
+. test/demo.bash
 rm -rf "$out" && mkdir -p "$out"
-
-step=0
-say() { step=$((step + 1)); printf '\n\033[1m%d. %s\033[0m\n' $step "$1"; }
-# Show a command as it can be typed, and run it.
-run() {
-	local word line='$'
-	for word in "$@"; do
-		case $word in *[\ \*\(]*) word="\"$word\"" ;; esac
-		line="$line $word"
-	done
-	printf '%s\n' "$line"
-	"$@"
-}
 
 say "Boot the hypervisor in Bochs; it runs the guest 'print' on four vCPUs and streams every VM exit"
 run "$build/vexit" record --guest print --vcpus 4 --console "$out/console.txt" -o "$out/print.vxt"
@@ -48,5 +36,5 @@ run "$build/vexit" query "$out/print.db" "SELECT reason_name, count(*) AS exits,
 run "$build/vexit" stat "$out/print.vxt"
 
 rm -rf "$out/broken"
-printf '\nLeft for you:\n'
-ls -l "$out" | awk 'NR > 1 {printf "  %s/%s  %d bytes\n", d, $NF, $5}' d="$out"
+left_for_you "$out"
+printf '\nNext: make demo-linux records the boot of a stock Linux kernel, every VM exit of it, and replays it\n'

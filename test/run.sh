@@ -5,7 +5,7 @@
 #
 # A test is a program of test/unit or test/exit (cmocka counts its cases), or a script of test/e2e, test/sql or
 # test/fuzz, which may print lines `ok NAME` and `not ok NAME` to be counted one by one; otherwise its exit status counts.
-# Scripts get the build directory as their first argument.
+# Scripts get the build directory as their first argument. FULL=1 adds those of test/e2e/linux.
 set -u
 cd "$(dirname "$0")/.." || exit 2
 build=${1:?usage: run.sh BUILD_DIR [PATTERN]}
@@ -15,10 +15,13 @@ rm -rf "$logs" && mkdir -p "$logs"
 export VEXIT_DIR=$PWD/$build
 
 run_one() {
-	local test=$1 log=$2/$(echo "$1" | tr / _).log start=$SECONDS status passed failed
+	local test=$1 log=$2/$(echo "$1" | tr / _).log start=$SECONDS status passed failed limit=${TEST_TIMEOUT:-600}
 	case $test in
-	*.sh) timeout "${TEST_TIMEOUT:-600}" bash "$test" "$3" </dev/null >"$log" 2>&1 ;;
-	*) timeout "${TEST_TIMEOUT:-600}" "$test" </dev/null >"$log" 2>&1 ;;
+	test/e2e/linux/*) limit=3600 ;;
+	esac
+	case $test in
+	*.sh) timeout "$limit" bash "$test" "$3" </dev/null >"$log" 2>&1 ;;
+	*) timeout "$limit" "$test" </dev/null >"$log" 2>&1 ;;
 	esac
 	status=$?
 	passed=$(grep -c '^ok ' "$log") failed=$(grep -c '^not ok ' "$log")
@@ -38,6 +41,7 @@ export -f run_one
 
 {
 	ls "$build"/test/unit/*_test "$build"/test/exit/*_test 2>/dev/null
+	[ -z "${FULL:-}" ] || ls test/e2e/linux/*.sh
 	ls test/e2e/*.sh test/sql/run.sh test/fuzz/run.sh test/bugs/run.sh 2>/dev/null
 } | while read -r test; do
 	# shellcheck disable=SC2254

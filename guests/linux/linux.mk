@@ -22,3 +22,14 @@ $(O)/linux/work: guests/linux/work.c
 
 $(O)/linux/initrd.gz: guests/linux/init guests/linux/initramfs.sh $(BUSYBOX) $(O)/linux/work
 	$(call Q,CPIO,$@)guests/linux/initramfs.sh $@ $(BUSYBOX) $(O)/linux/work
+
+## demo-linux: fetch and boot a stock Linux kernel, record every VM exit, verify, replay, ask in SQL
+.PHONY: demo-linux test-linux
+demo-linux: deps
+	@$(PARALLEL_MAKE) all linux
+	@test/demo-linux.sh $(O)
+
+## test-linux: boots of a stock Linux kernel with one and two vCPUs, a million exits, and what goes wrong: about half an hour
+test-linux: test-deps
+	@$(PARALLEL_MAKE) test-build
+	@FULL=1 test/run.sh $(O) e2e/linux

@@ -691,8 +691,49 @@ DAMAGE(transplants)
 
 #define TESTS(name) cmocka_unit_test(sample_##name), cmocka_unit_test(golden_##name)
 
-int main(void)
+/* `damage_test T.vxt CUTS FLIPS`: so many of each, anywhere in a trace that was recorded just now. */
+static struct {
+	const char *path;
+	unsigned long cuts, flips;
+} given;
+
+static void given_cuts(struct variant *v)
 {
+	for (unsigned long i = 0; i < given.cuts; i++) {
+		cut_at(v, random_below(v->base->size));
+		check_variant(v);
+	}
+}
+
+static void given_flips(struct variant *v)
+{
+	for (unsigned long i = 0; i < given.flips; i++) {
+		size_t at = random_below(v->base->size);
+
+		start(v);
+		v->bytes[at] ^= 1 << random_below(8);
+		spoil(v, at, at + 1);
+		snprintf(v->what, sizeof(v->what), "byte %zu is %#x", at, v->bytes[at]);
+		check_variant(v);
+	}
+}
+
+static void over_given(damage_fn *damage)
+{
+	struct base *b = base_of_file(given.path);
+	struct variant *v = variant_new(b);
+
+	damage(v);
+	variant_free(v);
+	free_base(b);
+}
+
+static void file_cuts(void **state) { (void)state; over_given(given_cuts); }
+static void file_flips(void **state) { (void)state; over_given(given_flips); }
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest of_a_file[] = { cmocka_unit_test(file_cuts), cmocka_unit_test(file_flips) };
 	const struct CMUnitTest tests[] = {
 		TESTS(flip_bytes),
 		TESTS(flip_bytes_unseen),
@@ -707,5 +748,11 @@ int main(void)
 		cmocka_unit_test(guest_prints_a_session),
 	};
 
+	if (argc == 4) {
+		given.path = argv[1];
+		given.cuts = strtoul(argv[2], NULL, 10);
+		given.flips = strtoul(argv[3], NULL, 10);
+		return cmocka_run_group_tests(of_a_file, NULL, NULL);
+	}
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
