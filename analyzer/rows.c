@@ -85,23 +85,24 @@ static void fill_registers(struct exit_row *row, const struct vcpu *v)
 }
 
 /*
- * Whether the guest reached for a port or an address where nothing is, by this build's devices. Where the APIC's
- * page is, the keyframe says.
+ * Whether the guest reached for a port or an address where nothing is, by this build's devices. Where the
+ * APIC's page is, the keyframe says.
  */
 static void fill_absent(struct exit_row *row, const struct decoder *d, const struct vcpu *v)
 {
-	uint64_t qualification = v->vmcs[VMCS_EXIT_QUALIFICATION];
+	uint64_t qualification = v->vmcs[VMCS_EXIT_QUALIFICATION], gpa = v->vmcs[VMCS_GUEST_PHYSICAL_ADDR];
+	unsigned size = (qualification & 7) + 1;
 
 	if (row->nulls >> EXIT_reason & 1)
 		return;
 	switch (row->value[EXIT_reason]) {
 	case REASON_IO_INSTRUCTION:
 		if (slot_test(v->loaded, VMCS_EXIT_QUALIFICATION))
-			set(row, EXIT_absent, !port_exists((uint16_t)(qualification >> 16), (qualification & 7) + 1));
+			set(row, EXIT_absent, !port_exists((uint16_t)(qualification >> 16), size));
 		break;
 	case REASON_EPT_VIOLATION:
 		if (slot_test(v->loaded, VMCS_GUEST_PHYSICAL_ADDR))
-			set(row, EXIT_absent, !physical_exists(&d->vm, d->step.vcpu, v->vmcs[VMCS_GUEST_PHYSICAL_ADDR]));
+			set(row, EXIT_absent, !physical_exists(&d->vm, d->step.vcpu, gpa));
 		break;
 	default:
 		break;

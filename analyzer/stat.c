@@ -54,9 +54,9 @@ static const struct option_row rows[] = {
 static const struct command command = {
 	.name = "stat",
 	.synopsis = "T.vxt|T.db [--by " BY_WORDS "]",
-	.help = "Exits counted, with TSC cycles: of the handler (minimum, average, maximum, sum), of the tracer,\n"
-		"and of the guest before the exits. All but reason, rip and vcpu look at those exits alone that\n"
-		"have a port, an MSR, …; ports and addresses where nothing is are marked `absent`.",
+	.help = "Exits counted, with TSC cycles: of the handler (minimum, average, maximum, sum), of the\n"
+		"tracer, and of the guest before the exits. All but reason, rip and vcpu look at those exits\n"
+		"alone that have a port, an MSR, …; ports and addresses where nothing is are marked `absent`.",
 	COMMAND_ROWS(rows),
 	.min_arguments = 1,
 	.max_arguments = 1,
@@ -118,7 +118,8 @@ static int collect(sqlite3 *db, struct lines *lines)
 		"SELECT %s, count(*), min(handler_cycles), max(handler_cycles), avg(handler_cycles),"
 		" sum(handler_cycles >> 32) * 4294967296 + sum(handler_cycles & 4294967295),"
 		" sum(tracer_cycles >> 32) * 4294967296 + sum(tracer_cycles & 4294967295),"
-		" sum(guest_cycles >> 32) * 4294967296 + sum(guest_cycles & 4294967295), ifnull(sum(absent), 0)"
+		" sum(guest_cycles >> 32) * 4294967296 + sum(guest_cycles & 4294967295),"
+		" ifnull(sum(absent), 0)"
 		" FROM exits WHERE %s GROUP BY %s ORDER BY 2 DESC, 1",
 		views[by].text, views[by].where, views[by].group);
 	sqlite3_stmt *statement;
@@ -161,8 +162,8 @@ static void print_table(const struct lines *lines)
 		print_line(&lines->list[i], &lines->total);
 	print_line(&lines->total, &lines->total);
 	if (lines->total.absent)
-		printf("absent: %lu exits reached for ports or addresses where nothing is (--by port, --by gpa)\n",
-		       (unsigned long)lines->total.absent);
+		printf("absent: %lu exits reached for ports or addresses where nothing is"
+		       " (--by port, --by gpa)\n", (unsigned long)lines->total.absent);
 }
 
 static void print_json_line(const struct line *l, const struct line *total)
@@ -174,7 +175,8 @@ static void print_json_line(const struct line *l, const struct line *total)
 	printf("\"handler_min\": %lu, \"handler_avg\": %.2f, \"handler_max\": %lu, ", (unsigned long)l->least,
 	       l->average, (unsigned long)l->most);
 	printf("\"handler_cycles\": %lu, \"tracer_cycles\": %lu, \"guest_cycles\": %lu, \"absent\": %lu}",
-	       (unsigned long)l->sum, (unsigned long)l->tracer, (unsigned long)l->guest, (unsigned long)l->absent);
+	       (unsigned long)l->sum, (unsigned long)l->tracer, (unsigned long)l->guest,
+	       (unsigned long)l->absent);
 }
 
 static void print_json(const struct lines *lines)

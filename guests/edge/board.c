@@ -1,6 +1,6 @@
 /*
- * board.c: what a kernel looks for on a PC's board at boot, and what may not keep it waiting: the 8042 without a
- * keyboard, PCI's empty bus, ACPI's PM1 registers, the reset ports, CMOS memory.
+ * board.c: what a kernel looks for on a PC's board at boot, and what may not keep it waiting: the 8042
+ * without a keyboard, PCI's empty bus, ACPI's PM1 registers, the reset ports, CMOS memory.
  */
 #include "edge.h"
 

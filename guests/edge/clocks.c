@@ -1,6 +1,6 @@
 /*
- * clocks.c: corners of the 8254 and the MC146818 that guest time doesn't reach: all modes, latches, BCD; times of day
- * in all forms, setting, alarm (Intel's and Motorola's data sheets). Nothing waits long, and no interrupt is taken.
+ * clocks.c: corners of the 8254 and the MC146818 that guest time doesn't reach: all modes, latches, BCD;
+ * times of day in all forms, setting, alarm (Intel's and Motorola's data sheets). No interrupt of theirs is taken.
  */
 #include "edge.h"
 
@@ -62,7 +62,8 @@ static void wait_for_output(unsigned level)
 static void test_modes(void)
 {
 	static const struct { uint8_t mode, high, triggered; } rows[] = {
-		{ 0, 0, 0 }, { 1, 1, 1 }, { 2, 1, 0 }, { 3, 1, 0 }, { 4, 1, 0 }, { 5, 1, 1 }, { 6, 1, 0 }, { 7, 1, 0 },
+		{ 0, 0, 0 }, { 1, 1, 1 }, { 2, 1, 0 }, { 3, 1, 0 },
+		{ 4, 1, 0 }, { 5, 1, 1 }, { 6, 1, 0 }, { 7, 1, 0 },
 	};
 
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -180,12 +181,12 @@ static void expect_time(const char *what, struct registers t, unsigned weekday)
 		(uint8_t)rtc_read(4), (uint8_t)rtc_read(2), (uint8_t)rtc_read(0),
 	};
 
-	CHECK(!memcmp(&got, &t, sizeof(t)), "RTC: %s: %x%x-%x-%x %x:%x:%x", what, got.century, got.year, got.month, got.day,
-	      got.hour, got.minute, got.second);
+	CHECK(!memcmp(&got, &t, sizeof(t)), "RTC: %s: %x%x-%x-%x %x:%x:%x", what, got.century, got.year,
+	      got.month, got.day, got.hour, got.minute, got.second);
 	test_equal("RTC: day of the week", rtc_read(6), weekday);
 }
 
-/* While SET holds the time still, it can be given in one form and read back in it; then it is shown in any. */
+/* While SET holds the time still, it is given in one form; then it is shown in any. */
 static void test_forms(void)
 {
 	uint8_t b = (uint8_t)rtc_read(0xb);
@@ -199,7 +200,7 @@ static void test_forms(void)
 	set_time(0, (struct registers){ 0x20, 0x24, 0x02, 0x29, 0x12, 0x00, 0x00 });	/* 12 AM */
 	expect_time("12 AM", (struct registers){ 0x20, 0x24, 0x02, 0x29, 0x12, 0x00, 0x00 }, 5);
 	rtc_write(0xb, B_24);
-	expect_time("a leap day at midnight", (struct registers){ 0x20, 0x24, 0x02, 0x29, 0x00, 0x00, 0x00 }, 5);
+	expect_time("leap day, midnight", (struct registers){ 0x20, 0x24, 0x02, 0x29, 0x00, 0x00, 0x00 }, 5);
 	rtc_write(0xb, b);
 }
 

@@ -1,7 +1,8 @@
 /*
  * drift.c: a clock that is read, held against the TSC.
  *
- * Called by the parts. A reading lies between two of the TSC, so that the bound doesn't depend on what an exit takes.
+ * Called by the parts. A reading lies between two of the TSC, so that the bound doesn't depend on what an
+ * exit takes.
  */
 #include "time.h"
 
@@ -27,8 +28,8 @@ void clock_check(const struct clock *c)
 	/* A reading of n clocks stands for n to n + 1 of them, at either end. */
 	uint64_t least = (passed ? passed - 1 : 0) * tsc_hz / c->hz, most = (passed + 1) * tsc_hz / c->hz + 1;
 
-	CHECK(least <= r.after - c->first.before, "%s runs fast: %lu clocks in at most %lu TSC cycles", c->name, passed,
-	      r.after - c->first.before);
-	CHECK(most >= r.before - c->first.after, "%s runs slow: %lu clocks in at least %lu TSC cycles", c->name, passed,
-	      r.before - c->first.after);
+	CHECK(least <= r.after - c->first.before, "%s runs fast: %lu clocks in at most %lu TSC cycles",
+	      c->name, passed, r.after - c->first.before);
+	CHECK(most >= r.before - c->first.after, "%s runs slow: %lu clocks in at least %lu TSC cycles",
+	      c->name, passed, r.before - c->first.after);
 }

@@ -1,13 +1,13 @@
 /*
- * time: whether all clocks that the guest has agree: TSC, PIT, APIC timer, RTC, and the frequencies that CPUID
- * states.
+ * time: whether all clocks that the guest has agree: TSC, PIT, APIC timer, RTC, and the frequencies that
+ * CPUID states.
  *
- * A device is read between two readings of the TSC, so that what it may say is known to one of its own clocks,
- * whatever an exit takes; interrupts are checked one by one: never early, none lost. Each clock runs for a second
- * or more, through HLT. The bounds hold with and without --hide-tracing-time.
+ * A device is read between two readings of the TSC, so that what it may say is known to one of its own
+ * clocks, whatever an exit takes; interrupts are checked one by one: never early, none lost. Each clock runs
+ * for a second or more, through HLT. The bounds hold with and without --hide-tracing-time.
  *
- * Exits: CPUID, I/O instruction (8254, port 0x61, MC146818), EPT violation (APIC, I/O APIC), HLT, preemption timer,
- * interrupt window.
+ * Exits: CPUID, I/O instruction (8254, port 0x61, MC146818), EPT violation (APIC, I/O APIC), HLT, preemption
+ * timer, interrupt window.
  * Options: only=leaves|calibrate|pit|apic|rtc.
  * Verdicts: 0; 1 if clocks disagree; 2 for an unknown part; 3 outside vexit.
  */
@@ -25,7 +25,8 @@ void test_leaves(void)
 	struct cpuid khz = cpuid(CPUID_HYPERVISOR_TSC, 0);
 
 	CHECK(ratio.eax && ratio.ebx, "CPUID.15H has no ratio");
-	test_equal("TSC Hz by CPUID.15H", (uint64_t)ratio.ecx * ratio.ebx / (ratio.eax ? ratio.eax : 1), tsc_hz);
+	test_equal("TSC Hz by CPUID.15H", (uint64_t)ratio.ecx * ratio.ebx / (ratio.eax ? ratio.eax : 1),
+		   tsc_hz);
 	test_equal("MHz by CPUID.16H", mhz.eax, tsc_hz / 1000000);
 	test_equal("APIC timer kHz by CPUID.40000010H", khz.ebx, tsc_hz / 1000);
 }

@@ -23,11 +23,12 @@ static void write_count(unsigned channel, uint8_t mode, unsigned count)
 	outb((uint16_t)(PORT_PIT + channel), (uint8_t)(count >> 8));
 }
 
-/* The output rises one clock and `count` after the count was written: between the last look that found it low and the
- * first that found it high. */
+/* The output rises one clock and `count` after the count was written: between the last look that found it low
+ * and the first that found it high. */
 void test_calibrate(void)
 {
-	uint64_t before, after, low, high, due = (uint64_t)CALIBRATE_CLOCKS * tsc_hz / PIT_HZ, clock = tsc_hz / PIT_HZ + 1;
+	uint64_t due = (uint64_t)CALIBRATE_CLOCKS * tsc_hz / PIT_HZ, clock = tsc_hz / PIT_HZ + 1;
+	uint64_t before, after, low, high;
 
 	outb(PORT_SYSTEM, SYSTEM_GATE);
 	outb(PIT_CONTROL, CHANNEL_2 | MODE_0);

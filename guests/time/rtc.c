@@ -1,6 +1,6 @@
 /*
- * rtc.c: the MC146818's update and periodic interrupts, and its seconds. The guest's TSC began at 0 as a second
- * began, so that seconds begin at multiples of its frequency.
+ * rtc.c: the MC146818's update and periodic interrupts, and its seconds. The guest's TSC began at 0 as a
+ * second began, so that seconds begin at multiples of its frequency.
  */
 #include "ioapic.h"
 #include "time.h"

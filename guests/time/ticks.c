@@ -44,7 +44,8 @@ static void check(const struct pace *p, unsigned n)
 	uint64_t due = (n + 1) * p->clocks * tsc_hz / p->hz, slack = 2 * tsc_hz / p->hz + 2;
 	uint64_t half = p->clocks * tsc_hz / p->hz / 2, tsc = ticks.tsc[n];
 
-	CHECK(tsc >= p->before + due, "%s: interrupt %u came %lu cycles early", p->name, n, p->before + due - tsc);
+	CHECK(tsc >= p->before + due, "%s: interrupt %u came %lu cycles early", p->name, n,
+	      p->before + due - tsc);
 	CHECK(tsc <= p->after + due + slack + half, "%s: interrupt %u came %lu cycles late", p->name, n,
 	      tsc - p->after - due);
 }

@@ -20,12 +20,13 @@ struct pace {
 	uint64_t before, after; /* TSC around the moment at which the first period began */
 };
 
-/* From now on interrupts of `vector` are noted; acknowledge() does what the device wants in the handler, or is NULL. */
+/* From now on interrupts of `vector` are noted; acknowledge() does what the device wants in the handler, or
+ * is NULL. */
 void ticks_expect(uint8_t vector, void (*acknowledge)(void));
 
-/* Sleeps in HLT until `count` interrupts of `vector` have come, calls each() after each of them, and checks that none
- * was early, none later than half its period (a frame that is closed takes some milliseconds), and so none lost or
- * doubled. */
+/* Sleeps in HLT until `count` interrupts of `vector` have come, calls each() after each of them, and checks
+ * that none was early, none later than half its period (a frame that is closed takes some milliseconds), and
+ * so none lost or doubled. */
 void ticks_run(uint8_t vector, unsigned count, const struct pace *pace, void (*each)(void));
 
 /* drift.c: a clock that is read. */

@@ -27,10 +27,12 @@
 #define REPLY_RESEND		0xfe		/* what a transfer that timed out leaves */
 
 enum {
-	READ_COMMAND_BYTE = 0x20, WRITE_COMMAND_BYTE = 0x60, DISABLE_AUX = 0xa7, ENABLE_AUX = 0xa8, TEST_AUX = 0xa9,
-	SELF_TEST = 0xaa, TEST_KEYBOARD = 0xab, DISABLE_KEYBOARD = 0xad, ENABLE_KEYBOARD = 0xae, READ_INPUT_PORT = 0xc0,
-	READ_OUTPUT_PORT = 0xd0, WRITE_OUTPUT_PORT = 0xd1, WRITE_OUTPUT_BUFFER = 0xd2, WRITE_AUX_BUFFER = 0xd3,
-	WRITE_AUX = 0xd4, READ_TEST_INPUTS = 0xe0, PULSE_OUTPUT_PORT = 0xf0,
+	READ_COMMAND_BYTE = 0x20, WRITE_COMMAND_BYTE = 0x60,
+	DISABLE_AUX = 0xa7, ENABLE_AUX = 0xa8, TEST_AUX = 0xa9,
+	SELF_TEST = 0xaa, TEST_KEYBOARD = 0xab, DISABLE_KEYBOARD = 0xad, ENABLE_KEYBOARD = 0xae,
+	READ_INPUT_PORT = 0xc0, READ_OUTPUT_PORT = 0xd0, WRITE_OUTPUT_PORT = 0xd1,
+	WRITE_OUTPUT_BUFFER = 0xd2, WRITE_AUX_BUFFER = 0xd3, WRITE_AUX = 0xd4,
+	READ_TEST_INPUTS = 0xe0, PULSE_OUTPUT_PORT = 0xf0,
 };
 
 void i8042_reset(struct chipset *c)
@@ -125,7 +127,8 @@ void i8042_command_write(const struct port_access *a, uint32_t value)
 	case READ_INPUT_PORT: reply(c, 0xb0, 0); break;	/* not locked; no manufacturing jumper */
 	case READ_OUTPUT_PORT: reply(c, OUTPUT_PORT, 0); break;
 	case READ_TEST_INPUTS: reply(c, 0x00, 0); break;
-	case WRITE_COMMAND_BYTE: case WRITE_OUTPUT_PORT: case WRITE_OUTPUT_BUFFER: case WRITE_AUX_BUFFER: case WRITE_AUX:
+	case WRITE_COMMAND_BYTE: case WRITE_OUTPUT_PORT: case WRITE_OUTPUT_BUFFER:
+	case WRITE_AUX_BUFFER: case WRITE_AUX:
 		c->i8042_awaits = (uint8_t)value;
 		break;
 	case PULSE_OUTPUT_PORT ... PULSE_OUTPUT_PORT + 15:

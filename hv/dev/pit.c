@@ -30,7 +30,7 @@ void pit_reset(struct pit *pit)
 	for (unsigned i = 0; i < PIT_CHANNELS; i++) {
 		struct pit_channel *c = &pit->channel[i];
 
-		/* "Undefined" by the data sheet. Here nothing counts, and outputs are high, as after a BIOS. */
+		/* "Undefined". Here nothing counts, and outputs are high, as after a BIOS. */
 		pit_channel_control(c, 0x36);
 		c->gate = i != 2;
 		c->deadline = TIME_NONE;

@@ -11,7 +11,7 @@
 
 #define PIT_NEVER UINT64_MAX	/* a clock that doesn't come */
 
-/* A control word for this channel, bits 5:0: access, mode, BCD. It stops counting until a count is written. */
+/* A control word for this channel, bits 5:0: access, mode, BCD. It counts when a count is written. */
 void pit_channel_control(struct pit_channel *c, uint8_t control);
 
 /* A byte for the counting element, by the access that the control word says. */

@@ -1,9 +1,9 @@
 /*
  * ports.c: the table of I/O ports: which device answers to an access.
  *
- * Called by the handler of I/O instructions. A device answers to accesses that start in its range, of sizes that
- * it has. A wider access to an 8-bit device comes as bytes at successive ports, each for whoever is there, as on
- * an ISA bus. Where nobody is, reads give all ones and writes go nowhere.
+ * Called by the handler of I/O instructions. A device answers to accesses that start in its range, of sizes
+ * that it has. A wider access to an 8-bit device comes as bytes at successive ports, each for whoever is
+ * there, as on an ISA bus. Where nobody is, reads give all ones and writes go nowhere.
  */
 #include <stddef.h>
 

@@ -15,7 +15,7 @@
 #include "platform.h"
 
 #define RTC_HZ			32768
-#define UPDATE_CLOCKS		8	/* UIP is set 244 µs before an update, and the update takes no time */
+#define UPDATE_CLOCKS		8	/* UIP is set 244 µs before an update, which takes no time */
 
 /* Register A */
 #define A_UPDATING		(1u << 7)
@@ -32,8 +32,8 @@
 
 /* CMOS memory as a PC's BIOS leaves it */
 enum {
-	CMOS_EQUIPMENT = 0x14, CMOS_BASE_KB = 0x15, CMOS_EXTENDED_KB = 0x17, CMOS_SUM_FROM = 0x10, CMOS_SUM = 0x2e,
-	CMOS_EXTENDED_KB_FOUND = 0x30, CMOS_ABOVE_16M_64KB = 0x34,
+	CMOS_SUM_FROM = 0x10, CMOS_EQUIPMENT = 0x14, CMOS_BASE_KB = 0x15, CMOS_EXTENDED_KB = 0x17,
+	CMOS_SUM = 0x2e, CMOS_EXTENDED_KB_FOUND = 0x30, CMOS_ABOVE_16M_64KB = 0x34,
 };
 #define EQUIPMENT_FPU		0x02
 
@@ -238,7 +238,8 @@ uint32_t rtc_index_read(const struct port_access *a)
 
 void rtc_index_write(const struct port_access *a, uint32_t value)
 {
-	a->vm->rtc.index = value & (RTC_CMOS - 1);	/* bit 7 masks NMIs, of which the board makes none */
+	/* Bit 7 masks NMIs, of which the board makes none. */
+	a->vm->rtc.index = value & (RTC_CMOS - 1);
 	vm_touch(a->vm, VM_DEVICE_RTC);
 }
 

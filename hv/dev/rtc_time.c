@@ -47,7 +47,7 @@ static uint32_t decode_hour(uint8_t byte, uint8_t b)
 	return decode(byte & ~HOUR_PM, b) % 12 + (byte & HOUR_PM ? 12 : 0);
 }
 
-/* ---- The calendar: days since 1970 and dates, by counting from March, so that the leap day is a year's last ---- */
+/* ---- The calendar: days since 1970. Years count from March, so that the leap day is their last ---- */
 
 struct date {
 	uint32_t year, month, day;
@@ -84,7 +84,8 @@ void rtc_time_encode(uint8_t *cmos, uint8_t b, uint64_t seconds)
 	cmos[RTC_SECOND] = encode(of_day % 60, b);
 	cmos[RTC_MINUTE] = encode(of_day / 60 % 60, b);
 	cmos[RTC_HOUR] = encode_hour(of_day / 3600, b);
-	cmos[RTC_WEEKDAY] = encode((uint32_t)((seconds / DAY + 4) % 7) + 1, b);	/* 1970 began on a Thursday; 1 is Sunday */
+	/* 1970 began on a Thursday; 1 is Sunday. */
+	cmos[RTC_WEEKDAY] = encode((uint32_t)((seconds / DAY + 4) % 7) + 1, b);
 	cmos[RTC_DAY] = encode(date.day, b);
 	cmos[RTC_MONTH] = encode(date.month, b);
 	cmos[RTC_YEAR] = encode(date.year % 100, b);

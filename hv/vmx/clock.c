@@ -10,7 +10,7 @@
 #define PORT_INDEX	0x70
 #define PORT_DATA	0x71
 #define UPDATING	(1u << 7)
-#define WAIT_READS	1000000u	/* an update takes 2 ms; a machine without a clock reads all ones for ever */
+#define WAIT_READS	1000000u	/* an update takes 2 ms; without a clock it reads all ones for ever */
 
 static uint8_t cmos_read(uint8_t address)
 {

@@ -1,6 +1,6 @@
 /*
- * The small devices: PCI configuration mechanism 1, ACPI's PM1 registers, the 8042 without a keyboard, the reset
- * ports. That a write ends the run is in uart_test.c's table of ports.
+ * The small devices: PCI configuration mechanism 1, ACPI's PM1 registers, the 8042 without a keyboard, the
+ * reset ports. That a write ends the run is in uart_test.c's table of ports.
  */
 #include "support/fake.h"
 #include "dev/pm.h"
@@ -116,7 +116,8 @@ static unsigned reply(struct fake *f)
 static void kbc_answers_at_once(void **state)
 {
 	static const struct { uint8_t command, reply; } rows[] = {
-		{ 0xaa, 0x55 }, { 0xab, 0x00 }, { 0xa9, 0x01 }, { 0xc0, 0xb0 }, { 0xd0, 0x03 }, { 0xe0, 0x00 }, { 0x20, 0x74 },
+		{ 0xaa, 0x55 }, { 0xab, 0x00 }, { 0xa9, 0x01 }, { 0xc0, 0xb0 },
+		{ 0xd0, 0x03 }, { 0xe0, 0x00 }, { 0x20, 0x74 },
 	};
 	struct fake *f = *state;
 

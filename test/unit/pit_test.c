@@ -115,9 +115,10 @@ static void mode_0_counts_down(void **state)
 	at(f, 1000);
 	gate(f, GATE);
 	out(f, CONTROL, CHANNEL(2) | BOTH | MODE(0));
-	assert_false(output(f));		/* "after the control word is written, OUT is initially low" */
+	assert_false(output(f));		/* "after the control word OUT is initially low" */
 	write_count(f, 2, 4);
-	assert_output(f, "00001111");		/* "does not go high until N + 1 clocks after the initial count is written" */
+	/* "Does not go high until N + 1 clocks after the initial count is written." */
+	assert_output(f, "00001111");
 	at(f, 1003);
 	assert_int_equal(count(f, 2), 2);
 	at(f, 1006);

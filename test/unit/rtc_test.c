@@ -48,7 +48,9 @@ static void put(struct fake *f, unsigned address, unsigned value)
 /* Year, month, day, weekday, hour, minute, second; as registers. */
 static void assert_time(struct fake *f, const unsigned *expected)
 {
-	static const uint8_t address[] = { RTC_CENTURY, RTC_YEAR, RTC_MONTH, RTC_DAY, RTC_WEEKDAY, RTC_HOUR, RTC_MINUTE, RTC_SECOND };
+	static const uint8_t address[] = {
+		RTC_CENTURY, RTC_YEAR, RTC_MONTH, RTC_DAY, RTC_WEEKDAY, RTC_HOUR, RTC_MINUTE, RTC_SECOND,
+	};
 
 	for (unsigned i = 0; i < sizeof(address); i++) {
 		if (get(f, address[i]) != expected[i])
@@ -173,7 +175,7 @@ static void setting_the_time(void **state)
 	ASSERT_TIME(f, 20, 0, 1, 1, 7, 0, 30, 1);
 }
 
-/* "When the divider is changed from reset to an operating time base, the first update cycle is one-half second later." */
+/* "Changed from reset to an operating time base, the first update cycle is one-half second later." */
 static void divider_reset(void **state)
 {
 	struct fake *f = *state;
