@@ -58,7 +58,7 @@ static void test_acpi(void)
 
 static void test_wide(void)
 {
-	outb(PORT_RTC, CMOS_SCRATCH);
+	outb(PORT_RTC, 0x80 | CMOS_SCRATCH); /* bit 7 masks NMIs */
 	outb(RTC_DATA, 0x11);
 	outw(PORT_RTC, 0x5a00 | CMOS_SCRATCH);
 	test_equal("CMOS memory after OUT of a word to index and data", inb(RTC_DATA), 0x5a);
