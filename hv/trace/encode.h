@@ -96,7 +96,7 @@ struct encoder {
 	bool open;
 	bool overflow;			/* a step crossed the bounds of world.h: a bug; metal panics */
 	uint32_t last_vcpu;		/* of the record before */
-	uint32_t same_vcpu;		/* the same, or before the first record none */
+	uint32_t same_vcpu;		/* the same; none before the first record, nor while no frame is open */
 	uint32_t full_at;		/* bytes, see encoder_full(); after an overflow 0 */
 	uint64_t time_count;
 	uint64_t timer_cap;		/* the preemption timer's value when nothing is due */

@@ -149,5 +149,6 @@ bool encoder_close(struct encoder *e, uint64_t session, struct frame_header *out
 	out->last_tsc = e->last_tsc;
 	e->next_frame++;
 	e->open = false;
+	e->same_vcpu = UINT32_MAX;
 	return true;
 }

@@ -63,10 +63,13 @@ static inline bool encoder_loaded(struct encoder *e, const struct vcpu *v)
 
 /* ---- Times ---- */
 
-/* 1 if the value isn't 0, in the same instructions either way: a compiler may turn `!= 0` into a branch. */
+/* 1 if the value isn't 0, in the same instructions either way: a compiler might turn `!= 0` into a branch. */
 static inline uint64_t nonzero(uint64_t value)
 {
-	return (value | -value) >> 63;
+	uint64_t differs = value != 0;
+
+	__asm__("" : "+r"(differs));
+	return differs;
 }
 
 /*
@@ -198,7 +201,7 @@ static inline bool encoder_only_time(const struct encoder *e, const struct vcpu 
 
 /*
  * The whole record of an entry step in which only time passed (exit/entry.h), the timer being set as predicted, if
- * the one before under its key was like that; false: it is a step as others.
+ * the one before under its key was like that, and the frame is open; false: it is a step as others.
  */
 static inline __attribute__((always_inline))
 bool encoder_quiet_entry(struct encoder *e, const struct vcpu *v)
@@ -206,7 +209,7 @@ bool encoder_quiet_entry(struct encoder *e, const struct vcpu *v)
 	struct effects_echo *m = encoder_effects_echo(e, v->vmcs[VMCS_GUEST_RIP], MEMO_SALT_ENTRY);
 	struct record r = { e->p + 1, STEP_ENTRY };
 
-	if (__builtin_expect(!e->open || m->plain != ECHO_ONLY_TIME || v->index != e->same_vcpu, 0))
+	if (__builtin_expect(m->plain != ECHO_ONLY_TIME || v->index != e->same_vcpu, 0))
 		return false;
 	r.head |= encoder_time(e, v, &m->time);
 	encoder_end_record(e, r);

@@ -5,6 +5,7 @@
  */
 #include "boot/panic.h"
 #include "vmx/backend.h"
+#include "vmx/host.h"
 #include "vmx/load.h"
 
 /* ---- Load ---- */
@@ -175,11 +176,11 @@ void backend_switch(struct vmx_cpu *c)
 	}
 }
 
-void backend_refused(struct vmx_cpu *c, int how)
+void backend_refused(bool invalid)
 {
-	uint64_t error = how == 2 ? region_read(c, VMCS_VM_INSTRUCTION_ERROR) : 0;
+	struct vmx_cpu *c = host_vmx()->current;
+	uint64_t error = invalid ? 0 : region_read(c, VMCS_VM_INSTRUCTION_ERROR);
 
 	panic("%s of vCPU %u failed: %s %lu, %s", c->launched ? "VMRESUME" : "VMLAUNCH", c->v->index,
-	      how == 2 ? "VM-instruction error" : "no current VMCS", error,
-	      report_instruction_error(error));
+	      invalid ? "no current VMCS" : "VM-instruction error", error, report_instruction_error(error));
 }

@@ -133,21 +133,23 @@ void backend_flush_later(struct vmx_cpu *c);
 
 /* ---- Enter ---- */
 
-noreturn void backend_refused(struct vmx_cpu *c, int how);
+/* VMfail of the current VMCS's entry, from entry.S: a bug. `invalid`: there is no current VMCS. */
+noreturn void backend_refused(bool invalid);
 
 /*
  * entry.S keeps nothing but RSP. RBP can't be a clobber, so it goes to the stack, where there is no red zone
  * (Makefile).
  */
-static inline HOT int vmx_enter(const uint64_t *gpr, bool launched, struct item **items)
+static inline HOT struct item *vmx_enter(const struct vmx_cpu *c, const uint64_t *gpr)
 {
-	uint64_t in = (uint64_t)gpr, flag = launched;
-	int how;
+	uint64_t in = (uint64_t)gpr;
+	struct item *items;
 
-	__asm__ volatile("pushq %%rbp\n\tcall vmx_enter\n\tpopq %%rbp"
-			 : "=a"(how), "=d"(*items), "+D"(in), "+S"(flag)
-			 : : "rbx", "rcx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "memory", "cc");
-	return how;
+	__asm__ volatile("pushq %%rbp\n\tcall *%2\n\tpopq %%rbp"
+			 : "=a"(items), "+D"(in) : "r"(c->enter)
+			 : "rbx", "rcx", "rdx", "rsi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "memory",
+			   "cc");
+	return items;
 }
 
 /*
@@ -157,23 +159,17 @@ static inline HOT int vmx_enter(const uint64_t *gpr, bool launched, struct item 
 void backend_switch(struct vmx_cpu *c);
 
 /*
- * Enters the guest; returns after its next VM exit. A VMfail is a bug, and a panic. What the entry step
+ * Enters the guest; returns after its next VM exit. A VMfail is a panic. What the entry step
  * changed is flushed, and backend_switch() must have come before if another vCPU ran, or stepped, since. The
  * general registers are loaded then; traced, gives where the encoder's list of what changed ends.
  */
 static inline HOT struct item *backend_enter(struct vmx_cpu *c, struct vcpu *v, bool traced)
 {
-	struct item *items;
-	int how;
-
 	if (traced) {
 		c->tsc_entry = x86_rdtsc();
 		c->tracer_cycles += c->tsc_entry;	/* run.c, tracer_begins() */
 	}
-	how = vmx_enter(v->gpr, c->launched, &items);
-	if (__builtin_expect(how, 0))
-		backend_refused(c, how);
-	return items;
+	return vmx_enter(c, v->gpr);
 }
 
 #endif

@@ -1,10 +1,10 @@
 /*
  * entry.S: into the guest and back.
  *
- * vmx_enter is called by backend.h's inline assembly, which says what it takes and leaves. It loads the
- * general registers in enum gpr's order from RDI and executes VMRESUME, or VMLAUNCH if SIL is 0, with the
- * VMCS current. EAX is 0 after a VM exit, 1 on VMfailInvalid, 2 on VMfailValid; RDX is the tracer's cursor
- * (below); of the other registers only RSP comes back.
+ * vmx_resume and vmx_launch are called by backend.h's inline assembly, which says what they take and leave. They
+ * load the general registers in enum gpr's order from RDI and execute VMRESUME or VMLAUNCH, with the VMCS current.
+ * After a VM exit RAX is the tracer's cursor (below); of the other registers only RSP comes back. VMfail is not
+ * survived: it ends in backend_refused().
  *
  * A VM exit goes on at one of two places (HOST_RIP), with RSP in the vCPU's gpr[] (HOST_RSP): it is the one
  * register that isn't the guest's. The host's own stack pointer waits at %gs:0, a block of this processor
@@ -18,10 +18,10 @@
 #define CR2_SLOT	16
 
 	.text
-	.globl	vmx_enter, vmx_exited_plain, vmx_exited_compared
-vmx_enter:
-	movq	%rsp, %gs:0
-	testb	%sil, %sil		/* the moves leave ZF alone */
+	.globl	vmx_resume, vmx_launch, vmx_exited_plain, vmx_exited_compared
+
+	.macro	load_registers
+	movq	%rsp, %gs:GS_RSP
 	movq	0x00(%rdi), %rax
 	movq	0x08(%rdi), %rcx
 	movq	0x10(%rdi), %rdx
@@ -37,16 +37,22 @@ vmx_enter:
 	movq	0x70(%rdi), %r14
 	movq	0x78(%rdi), %r15
 	movq	0x38(%rdi), %rdi
-	jz	1f
-	vmresume
-	jmp	2f
-1:	vmlaunch
+	.endm
 
-	/* Still here: VMfail. RSP is the host's; CF or ZF says which. */
-2:	movl	$1, %eax
-	jc	3f
-	movl	$2, %eax
-3:	ret
+vmx_resume:
+	load_registers
+	vmresume
+	jmp	refused
+
+vmx_launch:
+	load_registers
+	vmlaunch
+
+	/* Still here: VMfail. RSP is the host's; CF says that there is no current VMCS. */
+refused:
+	setc	%dil
+	movzbl	%dil, %edi
+	call	backend_refused
 
 /*
  * Nobody compares: RSP is the end of the sixteen registers' slots, so that sixteen pushes save them in order;
@@ -72,7 +78,6 @@ vmx_exited_plain:
 	movq	%cr2, %rax
 	movq	%rax, 8 * CR2_SLOT(%rsp)
 	movq	%gs:GS_RSP, %rsp
-	xorl	%eax, %eax
 	ret
 
 /*
@@ -117,8 +122,6 @@ vmx_exited_compared:
 	movq	%cr2, %rcx
 	compare	%rcx, CR2_SLOT
 	movq	%gs:GS_RSP, %rsp
-	movq	%rax, %rdx
-	xorl	%eax, %eax
 	ret
 
 	.section .note.GNU-stack, "", @progbits

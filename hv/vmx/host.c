@@ -8,6 +8,7 @@
 #include "boot/x86.h"
 #include "trace/encode.h"
 #include "vmx/host.h"
+#include "vmx/vmx.h"
 
 #define MSR_APIC_BASE		0x1b
 #define MSR_X2APIC_EOI		0x80b
@@ -20,14 +21,21 @@ static struct host_block {
 	uint64_t rsp;		/* %gs:0, entry.S */
 	struct item *items;
 	uint64_t rax;		/* entry.S needs one register for itself */
+	struct vmx *vmx;
 } host;
 _Static_assert(offsetof(struct host_block, items) == 8 && offsetof(struct host_block, rax) == 16, "entry.S");
 _Static_assert(ITEM_GPR == 0xe0 && sizeof(struct item) == 16 && offsetof(struct item, delta) == 8, "entry.S");
 
-void host_init(struct item *items)
+void host_init(struct vmx *x)
 {
-	host.items = items;
+	host.items = x->tracer.encoder.items;
+	host.vmx = x;
 	x86_wrmsr(X86_MSR_GS_BASE, host_gs_base());
+}
+
+struct vmx *host_vmx(void)
+{
+	return host.vmx;
 }
 
 uint64_t host_gs_base(void)

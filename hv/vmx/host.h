@@ -4,10 +4,13 @@
 
 #include <stdint.h>
 
-struct item;
+struct vmx;
 
-/* Sets GS.base; before the first entry. At each exit entry.S lists what changed from `items` on. */
-void host_init(struct item *items);
+/* Sets GS.base; before the first entry. At each exit entry.S lists what changed as the encoder's items. */
+void host_init(struct vmx *x);
+
+/* For entry.S's sake: what host_init() was given. */
+struct vmx *host_vmx(void);
 
 /*
  * Ends an external interrupt that a VM exit has acknowledged: it is the host's, nobody waits for it, and

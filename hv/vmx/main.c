@@ -96,7 +96,7 @@ void vmx_main(const struct boot *boot)
 
 	capability_init(&x->capability, o->vcpus, o->host_random);
 	region_vmxon(&x->capability);
-	host_init(x->tracer.encoder.items);
+	host_init(x);
 	x->tracer.level = o->trace;
 	x->check_snapshot = o->check_snapshot;
 

@@ -43,6 +43,7 @@ void region_allocate(struct vmx_cpu *c, const struct capability *capability)
 		panic("VMCLEAR of vCPU %u's VMCS at %#lx failed", c->v->index, c->region);
 	c->state = REGION_CLEAR;
 	c->launched = false;
+	c->enter = vmx_launch;
 	c->exit_due |= DUE_LAUNCHED;
 }
 
@@ -61,6 +62,7 @@ void region_load(struct vmx_cpu *c)
 void region_launched(struct vmx_cpu *c)
 {
 	c->launched = true;
+	c->enter = vmx_resume;
 }
 
 void region_failed(const struct vmx_cpu *c, const char *what, enum vmcs_slot slot)

@@ -8,6 +8,10 @@
 #include "vmx/instructions.h"
 #include "vmx/vmx.h"
 
+/* entry.S; backend.h calls the one that vmx_cpu's `enter` is. */
+void vmx_launch(void);
+void vmx_resume(void);
+
 /* Makes CR0 and CR4 what VMX wants, and executes VMXON. */
 void region_vmxon(const struct capability *c);
 

@@ -197,10 +197,10 @@ static __attribute__((noinline, cold)) bool stop_requested(void)
 	return false;
 }
 
-/* Exits that are about the machine, not the guest: time, its interrupts, a vCPU that gives way. */
-#define MACHINE_REASONS (1ull << REASON_EXCEPTION_OR_NMI | 1ull << REASON_EXTERNAL_INTERRUPT |	\
-			 1ull << REASON_PREEMPTION_TIMER | 1ull << REASON_PAUSE)
-
+/*
+ * Exits that are about the machine, not the guest: its interrupts, time, a vCPU that gives way. All but PAUSE
+ * retire nothing.
+ */
 static __attribute__((noinline, cold)) bool machine_exit(struct vmx *x, struct vcpu *v, uint64_t reason)
 {
 	switch (reason) {
@@ -214,18 +214,20 @@ static __attribute__((noinline, cold)) bool machine_exit(struct vmx *x, struct v
 	case REASON_PAUSE:
 		schedule_yield(x);
 		return false;
-	default:
+	case REASON_PREEMPTION_TIMER:
 		return stop_requested();
+	default:
+		return false;
 	}
 }
 
 /* What is done at such exits, and once in a while: true when the run is to end. */
-static inline HOT bool housekeeping(struct vmx *x, struct vcpu *v)
+static inline HOT bool housekeeping(struct vmx *x, struct vcpu *v, enum exit_action action)
 {
 	uint64_t reason = v->vmcs[VMCS_EXIT_REASON];
 
-	if (reason < 64 && __builtin_expect(MACHINE_REASONS >> reason & 1, 0))
-		return machine_exit(x, v, reason);
+	if (__builtin_expect(action != ACTION_RETIRE || reason == REASON_PAUSE, 0) && machine_exit(x, v, reason))
+		return true;
 	if (__builtin_expect(x->history.count % REQUEST_EXITS, 1))
 		return false;
 	return stop_requested();
@@ -281,10 +283,11 @@ static inline HOT struct vm_stop loop(struct vmx *x, enum trace_level level)
 	while (c) {
 		struct vcpu *v = c->v;
 		struct item *items = backend_enter(c, v, level != TRACE_OFF);
+		enum exit_action action = handle_exit(x, c, v, level, items);
 
-		if (handle_exit(x, c, v, level, items) == ACTION_STOP)
+		if (__builtin_expect(action != ACTION_RETIRE, 0) && action == ACTION_STOP)
 			break;
-		if (housekeeping(x, v))
+		if (housekeeping(x, v, action))
 			return (struct vm_stop){ .kind = STOP_STOPPED };
 		c = next(x, c, v, level);
 	}

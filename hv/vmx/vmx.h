@@ -41,7 +41,8 @@ struct vmx_cpu {
 
 	uint64_t region;		/* the VMCS region's physical address */
 	enum region_state state;
-	bool launched;			/* VMRESUME, not VMLAUNCH */
+	void (*enter)(void);		/* entry.S: vmx_launch, or vmx_resume once it is launched */
+	bool launched;
 	bool step_due;			/* it exited, and has not taken its entry step yet */
 	uint8_t exit_due;		/* DUE_…: what its next exit does beyond the usual */
 	uint64_t pending[VMCS_WORDS];	/* slots that entry steps wrote while it waited: VMWRITE before the entry */
