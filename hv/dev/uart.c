@@ -199,15 +199,17 @@ void uart_write(struct vm *vm, struct world *w, unsigned self, unsigned offset, 
 void uart_take_input(struct vm *vm, struct world *w, unsigned self, uint64_t now)
 {
 	struct uart *u = &vm->uart;
+	unsigned next_ms = uart_has_room(u) ? UART_POLL_MS : UART_BUSY_MS;
 
-	u->poll_at = now + vm->config.tsc_khz * UART_POLL_MS;
-	vm_touch(vm, VM_DEVICE_UART);
-	while (uart_has_room(u)) {
+	while (uart_wants_input(u)) {
 		int byte = w->ops->console_in(w);
 
 		if (byte < 0)
 			break;
 		receive(vm, (uint8_t)byte);
+		next_ms = UART_BUSY_MS;
 	}
+	u->poll_at = now + vm->config.tsc_khz * next_ms;
+	vm_touch(vm, VM_DEVICE_UART);
 	update_line(vm, w, self);
 }

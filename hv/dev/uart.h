@@ -12,6 +12,7 @@
 
 #define UART_FIFO		16
 #define UART_POLL_MS		16	/* how often entry steps ask for input */
+#define UART_BUSY_MS		1	/* … while there is some */
 
 void uart_reset(struct uart *u);
 
@@ -23,15 +24,24 @@ void uart_write(struct vm *vm, struct world *w, unsigned self, unsigned offset, 
 		uint32_t count);
 
 /*
- * Take what was typed, while there is room. For entry steps, at `now` not before uart.poll_at: the world is
- * asked once every UART_POLL_MS of the VM's time and not at each step, and no entry lasts over half a second, so a
- * byte waits no longer than that. With a full FIFO nothing is asked until the guest read from it.
+ * Take what was typed, while the guest wants it. For entry steps, at `now` not before uart.poll_at: the world is
+ * asked once every UART_POLL_MS and not at each step, and no entry lasts over half a second, so a byte waits no
+ * longer than that.
  */
 void uart_take_input(struct vm *vm, struct world *w, unsigned self, uint64_t now);
 
 static inline bool uart_has_room(const struct uart *u)
 {
 	return u->rx_count < (u->fcr & 1 ? UART_FIFO : 1);
+}
+
+/*
+ * Input goes to a guest that has its receiver on: ready to receive (RTS), or with the receive interrupt enabled.
+ * Before that it would be lost when the guest sets up its UART, which clears the FIFO.
+ */
+static inline bool uart_wants_input(const struct uart *u)
+{
+	return uart_has_room(u) && ((u->mcr & 2) || (u->ier & 1)) && !(u->mcr & 0x10);
 }
 
 #endif

@@ -238,7 +238,7 @@ enum entry_result vcpu_prepare_entry(struct vcpu *v, struct vm *vm, struct world
 	now = vm_time(vm, v->tsc);
 	if (now >= vm->timer_next)
 		timers_run(vm, w, v->index, now);
-	if (now >= vm->uart.poll_at && uart_has_room(&vm->uart))
+	if (now >= vm->uart.poll_at)
 		uart_take_input(vm, w, v->index, now);
 	if (cpu->attention && !attend(v, vm, w))
 		return stop(v);

@@ -108,8 +108,9 @@ void report_totals(const struct vmx *x)
 			log_print(", %s %lu", report_reason(reason),
 				  x->tracer.encoder.reasons[reason]);
 	log_print("\n");
-	if (x->input_taken)
-		log_print("vexit: input %lu\n", x->input_taken);	/* the recorder reads it */
+	/* For the recorder. What is still in the UART the guest has not seen. */
+	if (x->input_taken > x->vm.uart.rx_count)
+		log_print("vexit: input %lu\n", x->input_taken - x->vm.uart.rx_count);
 }
 
 static void panic_report(void)

@@ -69,6 +69,7 @@ static void receives(void **state)
 {
 	struct fake *f = *state;
 
+	out(f, MCR, 0x02);	/* RTS */
 	out(f, IIR, 0x01);
 	type(f, "hi");
 	assert_int_equal(in(f, LSR), 0x61);
@@ -83,6 +84,7 @@ static void takes_what_fits(void **state)
 {
 	struct fake *f = *state;
 
+	out(f, MCR, 0x02);
 	type(f, "abc");
 	assert_string_equal(f->input, "bc");	/* without FIFO there is one place */
 	assert_false(uart_has_room(&f->vm.uart));
@@ -97,12 +99,38 @@ static void takes_what_fits(void **state)
 	assert_int_equal(in(f, LSR), 0x60);
 }
 
+/* What came before the guest has set up its UART would be lost with its FIFO. */
+static void waits_for_a_receiver(void **state)
+{
+	struct fake *f = *state;
+
+	out(f, MCR, 0x00);
+	type(f, "a");
+	assert_string_equal(f->input, "a");
+	out(f, MCR, 0x02);	/* RTS */
+	type(f, "a");
+	assert_string_equal(f->input, "");
+	in(f, DATA);
+	out(f, MCR, 0x12);	/* RTS, in loopback: the line is cut */
+	type(f, "b");
+	assert_string_equal(f->input, "b");
+	out(f, MCR, 0x00);
+	out(f, IER, 0x01);
+	type(f, "c");
+	assert_string_equal(f->input, "");
+}
+
 static void polls_at_intervals(void **state)
 {
 	struct fake *f = *state;
 
+	out(f, MCR, 0x02);
 	type(f, "");
 	assert_int_equal(f->vm.uart.poll_at, f->now + FAKE_KHZ * UART_POLL_MS);
+	type(f, "x");
+	assert_int_equal(f->vm.uart.poll_at, f->now + FAKE_KHZ * UART_BUSY_MS);
+	type(f, "y");	/* no room: soon there may be */
+	assert_int_equal(f->vm.uart.poll_at, f->now + FAKE_KHZ * UART_BUSY_MS);
 	assert_true(UART_POLL_MS <= 500);
 }
 
@@ -229,6 +257,7 @@ int main(void)
 		TEST(prints),
 		TEST(registers),
 		TEST(receives),
+		TEST(waits_for_a_receiver),
 		TEST(takes_what_fits),
 		TEST(polls_at_intervals),
 		TEST(interrupts),
