@@ -27,7 +27,7 @@ SUPPORT := $(sort $(wildcard test/support/*.c))
 
 # What a Debian machine needs, by package: to build and run, then for the tests.
 PACKAGES := gcc libc6-dev binutils make bochs bochsbios vgabios bochs-term grub-pc-bin grub-common xorriso mtools \
-            zstd cpio libzstd-dev libsqlite3-dev sqlite3 libzydis-dev libxxhash-dev patch
+            zstd cpio libzstd-dev libsqlite3-dev sqlite3 libzydis-dev libxxhash-dev zlib1g-dev patch
 TEST_PACKAGES := $(PACKAGES) libcmocka-dev acpica-tools python3 qemu-system-x86
 
 WARN   := -Wall -Wextra -Werror -Wmissing-prototypes -Wstrict-prototypes -Wundef -Wvla
@@ -36,7 +36,7 @@ METAL_CFLAGS := $(COMMON) -ffreestanding -fno-pic -mno-red-zone -mgeneral-regs-o
                 -fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables -fno-strict-aliasing
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 HOST_CFLAGS  := $(COMMON) -I. -D_GNU_SOURCE -pthread -fno-strict-aliasing
-HOST_LIBS    := -lzstd -lsqlite3 -lZydis -lpthread -lm
+HOST_LIBS    := -lzstd -lz -lsqlite3 -lZydis -lpthread -lm
 ASAN         := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 GUEST_CFLAGS := -std=gnu11 -O2 -g $(WARN) -MMD -MP -ffreestanding -fno-pic -mno-red-zone -mgeneral-regs-only \
                 -mcmodel=small -fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables \

@@ -2,7 +2,7 @@
  * database.h: what the analyzer's parts share. The trace comes through recorder/trace.h alone.
  *
  * schema.c makes the tables, import.c fills them from a trace, open.c opens a database or a trace as one,
- * snapshot.c is the SQL function vmcs(), print.c shows results. import_command.c, query.c and stat.c are the
+ * snapshot.c is the SQL function vmcs(), symbol.c symbol(), print.c shows results. import_command.c, query.c and stat.c are the
  * subcommands.
  */
 #ifndef VEXIT_DATABASE_H
@@ -11,6 +11,7 @@
 #include <sqlite3.h>
 #include <stdio.h>
 
+#include "recorder/symbols.h"
 #include "recorder/trace.h"
 
 /* ---- Schema ---- */
@@ -52,6 +53,12 @@ void database_close(struct database *d);
 /* Register vmcs([trace_id,] seq, name). SQLite's result code. */
 int snapshot_register(sqlite3 *db);
 void snapshot_unregister(sqlite3 *db);
+
+/*
+ * Register symbol(address): "name+0x12", or the address in hex where no name is known. `symbols` may be NULL, and
+ * must outlive the database. SQLite's result code. symbol.c
+ */
+int symbol_register(sqlite3 *db, const struct symbols *symbols);
 
 /* ---- Printing ---- */
 

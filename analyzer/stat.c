@@ -22,7 +22,7 @@ static const struct {
 	const char *title, *where, *group, *text;
 } views[] = {
 	[BY_REASON] = { "reason", "1", "reason", "reason_name" },
-	[BY_RIP] = { "rip", "1", "rip", "printf('%#x', rip)" },
+	[BY_RIP] = { "rip", "1", "rip", "symbol(rip)" },
 	[BY_PORT] = { "port", "reason = 30", "qualification >> 16 & 0xffff, qualification & 8",
 		"printf('%#x ', qualification >> 16 & 0xffff) ||"
 		" CASE qualification & 8 WHEN 0 THEN 'out' ELSE 'in' END" ABSENT },
@@ -40,11 +40,13 @@ static const struct {
 
 static int by = BY_REASON;
 static uint64_t session;
+static const char *symbols_path;
 static bool quiet, json;
 
 static const struct option_row rows[] = {
 	{ .name = "by", .type = OPTION_CHOICE, .value = &by, .argument = BY_WORDS,
 	  .help = "what a row stands for" },
+	{ .name = "symbols", .type = OPTION_TEXT, .value = &symbols_path, .argument = "FILE", .help = SYMBOLS_HELP },
 	{ .name = "json", .type = OPTION_FLAG, .value = &json, .help = "as JSON" },
 	{ .name = "quiet", .letter = 'q', .type = OPTION_FLAG, .value = &quiet, .help = "no progress" },
 	{ .name = "session", .type = OPTION_NUMBER, .value = &session, .argument = "N",
@@ -195,14 +197,20 @@ int cmd_stat(int argc, char **argv)
 {
 	int count = options_parse(&command, argc, argv), status;
 	struct lines lines = { 0 };
+	struct symbols *symbols = NULL;
 	struct database d;
+	char error[512];
 
 	if (count < 0)
 		return OPTIONS_STATUS(count);
+	if (symbols_path && !(symbols = symbols_load(symbols_path, error, sizeof(error))))
+		return command_fail(EXIT_CANNOT, "%s", error);
 	status = database_open(&d, argv[1], (unsigned)session, IMPORT_EXITS, quiet);
-	if (status != EXIT_OK)
+	if (status != EXIT_OK) {
+		symbols_free(symbols);
 		return status;
-	if (collect(d.db, &lines) != SQLITE_OK)
+	}
+	if (symbol_register(d.db, symbols) != SQLITE_OK || collect(d.db, &lines) != SQLITE_OK)
 		status = command_fail(EXIT_CANNOT, "stat: %s", sqlite3_errmsg(d.db));
 	else if (json)
 		print_json(&lines);
@@ -212,5 +220,6 @@ int cmd_stat(int argc, char **argv)
 		status = EXIT_NO;
 	free(lines.list);
 	database_close(&d);
+	symbols_free(symbols);
 	return status;
 }

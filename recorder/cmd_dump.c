@@ -11,8 +11,11 @@
 static struct {
 	uint64_t exits[2], session, vcpu;
 	int reason;
+	const char *symbols;
 	bool quiet, json;
 } option;
+
+static struct symbols *symbols;
 
 static const struct option_row rows[] = {
 	{ "exits", 0, OPTION_RANGE, option.exits, "A..B",
@@ -20,6 +23,7 @@ static const struct option_row rows[] = {
 	{ "reason", 0, OPTION_REASON, &option.reason, "NAME",
 	  "only exits of this reason, without entry steps", 0, 0 },
 	{ "vcpu", 0, OPTION_NUMBER, &option.vcpu, "N", "only this vCPU", 0, VM_MAX_CPUS - 1 },
+	{ "symbols", 0, OPTION_TEXT, &option.symbols, "FILE", SYMBOLS_HELP, 0, 0 },
 	{ "session", 0, OPTION_NUMBER, &option.session, "N", "session of the file (1)", 1, 1 << 16 },
 	{ "quiet", 'q', OPTION_FLAG, &option.quiet, NULL, "no progress", 0, 0 },
 	{ "json", 0, OPTION_FLAG, &option.json, NULL, "one JSON object a step and line", 0, 0 },
@@ -27,7 +31,7 @@ static const struct option_row rows[] = {
 
 static const struct command command = {
 	.name = "dump",
-	.synopsis = "T.vxt [--exits A..B] [--reason NAME] [--vcpu N] [--json]",
+	.synopsis = "T.vxt [--exits A..B] [--reason NAME] [--vcpu N] [--symbols FILE] [--json]",
 	.help = "Prints exits: what the processor changed since the vCPU's last step, what crossed into\n"
 		"and out of the handler, what the handler changed; and the entry steps between them.",
 	COMMAND_ROWS(rows),
@@ -69,9 +73,9 @@ static int dump_frame(struct trace_cursor *c, size_t i, const struct trace_selec
 		if (!selected(&d->step, what, reason))
 			continue;
 		if (option.json)
-			dump_json(stdout, d);
+			dump_json(stdout, d, symbols);
 		else
-			dump_text(stdout, d);
+			dump_text(stdout, d, symbols);
 	}
 	return result;
 }
@@ -94,7 +98,7 @@ int cmd_dump(int argc, char **argv)
 {
 	struct trace_options to = { 0 };
 	struct trace *t;
-	char error[256];
+	char error[512];
 	int count, status;
 
 	option.exits[1] = UINT64_MAX;
@@ -103,14 +107,19 @@ int cmd_dump(int argc, char **argv)
 	count = options_parse(&command, argc, argv);
 	if (count < 0)
 		return OPTIONS_STATUS(count);
+	if (option.symbols && !(symbols = symbols_load(option.symbols, error, sizeof(error))))
+		return command_fail(EXIT_CANNOT, "%s", error);
 	to.session = (unsigned)option.session;
 	t = trace_open(argv[1], &to, error, sizeof(error));
-	if (!t)
+	if (!t) {
+		symbols_free(symbols);
 		return command_fail(EXIT_CANNOT, "%s", error);
+	}
 	status = dump(t);
 	fflush(stdout);
 	if (trace_report_damage(t, stderr))
 		status = EXIT_NO;
 	trace_close(t);
+	symbols_free(symbols);
 	return status;
 }

@@ -4,10 +4,12 @@
 
 #include <stdio.h>
 
+#include "recorder/symbols.h"
 #include "recorder/trace.h"
 
-void dump_text(FILE *to, const struct decoder *d);
-void dump_json(FILE *to, const struct decoder *d);
+/* `symbols` may be NULL. */
+void dump_text(FILE *to, const struct decoder *d, const struct symbols *symbols);
+void dump_json(FILE *to, const struct decoder *d, const struct symbols *symbols);
 
 /* Names of items, crossings, devices, results; in dump_text.c. */
 const char *item_name(unsigned code);

@@ -6,6 +6,7 @@
  */
 #include <inttypes.h>
 
+#include "recorder/command.h"
 #include "recorder/dump.h"
 
 static void print_time(FILE *to, const char *name, uint64_t time)
@@ -70,7 +71,19 @@ static void print_effects(FILE *to, const struct step *s)
 	fputc('}', to);
 }
 
-void dump_json(FILE *to, const struct decoder *d)
+static void print_symbol(FILE *to, const struct symbols *symbols, uint64_t rip)
+{
+	char text[SYMBOL_TEXT];
+	uint64_t offset;
+
+	if (!symbols_find(symbols, rip, &offset))
+		return;
+	symbols_text(symbols, rip, text, sizeof(text));
+	fprintf(to, ", \"symbol\": ");
+	json_string(to, text);
+}
+
+void dump_json(FILE *to, const struct decoder *d, const struct symbols *symbols)
 {
 	const struct step *s = &d->step;
 	const struct vcpu *v = &d->cpu[s->vcpu];
@@ -91,6 +104,7 @@ void dump_json(FILE *to, const struct decoder *d)
 			(unsigned)(reason & EXIT_REASON_BASIC), exit_reason_name(reason & EXIT_REASON_BASIC),
 			reason & EXIT_REASON_ENTRY_FAILURE ? "true" : "false",
 			v->vmcs[VMCS_EXIT_QUALIFICATION], v->vmcs[VMCS_GUEST_RIP], action_name(s->action));
+		print_symbol(to, symbols, v->vmcs[VMCS_GUEST_RIP]);
 	} else {
 		fprintf(to, ", \"result\": \"%s\"", entry_name(s->entry));
 		print_time(to, "wake_at", s->wake_at);

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 
 #include "recorder/dump.h"
+#include "recorder/words.h"
 
 static const char *const gpr_names[GPR_COUNT] = {
 	"RAX", "RCX", "RDX", "RBX", "RSP", "RBP", "RSI", "RDI", "R8",
@@ -129,20 +130,29 @@ static void print_notes(FILE *to, const struct step *s)
 	fputc('\n', to);
 }
 
-void dump_text(FILE *to, const struct decoder *d)
+static void print_exit(FILE *to, const struct decoder *d, const struct vcpu *v, const struct symbols *symbols)
+{
+	const struct step *s = &d->step;
+	uint64_t rip = v->vmcs[VMCS_GUEST_RIP], offset;
+	const char *name = symbols_find(symbols, rip, &offset);
+	char words[160];
+
+	exit_words(words, sizeof(words), d);
+	fprintf(to, "exit %" PRIu64 "  step %" PRIu64 "  vcpu %" PRIu32 "  tsc %" PRIu64 "  %s", s->seq, s->number,
+		s->vcpu, s->tsc, words);
+	fprintf(to, "  qualification %#" PRIx64 "  rip %#" PRIx64, v->vmcs[VMCS_EXIT_QUALIFICATION], rip);
+	if (name)
+		fprintf(to, " %s+0x%" PRIx64, name, offset);
+	fprintf(to, "  %s\n", s->unfinished ? "UNFINISHED" : action_name(s->action));
+}
+
+void dump_text(FILE *to, const struct decoder *d, const struct symbols *symbols)
 {
 	const struct step *s = &d->step;
 	const struct vcpu *v = &d->cpu[s->vcpu];
-	uint64_t reason = v->vmcs[VMCS_EXIT_REASON];
 
 	if (s->kind == STEP_EXIT) {
-		fprintf(to,
-			"exit %" PRIu64 "  step %" PRIu64 "  vcpu %" PRIu32 "  tsc %" PRIu64
-			"  %s%s  qualification %#" PRIx64 "  rip %#" PRIx64 "  %s\n",
-			s->seq, s->number, s->vcpu, s->tsc, exit_reason_name(reason & EXIT_REASON_BASIC),
-			reason & EXIT_REASON_ENTRY_FAILURE ? " (entry failure)" : "",
-			v->vmcs[VMCS_EXIT_QUALIFICATION], v->vmcs[VMCS_GUEST_RIP],
-			s->unfinished ? "UNFINISHED" : action_name(s->action));
+		print_exit(to, d, v, symbols);
 	} else {
 		fprintf(to, "entry  step %" PRIu64 "  vcpu %" PRIu32 "  tsc %" PRIu64 "  %s", s->number,
 			s->vcpu, s->tsc, s->unfinished ? "UNFINISHED" : entry_name(s->entry));

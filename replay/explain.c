@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "exit/exit.h"
+#include "recorder/words.h"
 #include "replay/replay.h"
 
 const char *explain_gpr(unsigned reg)
@@ -113,16 +114,12 @@ static void explain_event(char *text, size_t size, uint64_t value)
 	static const char *const types[] = {
 		"external interrupt", "type 1", "NMI", "exception", "INT", "INT1", "INT3/INTO", "other event",
 	};
-	static const char *const vectors[] = {
-		"#DE", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD", "#NM", "#DF", "9", "#TS", "#NP", "#SS",
-		"#GP", "#PF", "15", "#MF", "#AC", "#MC", "#XM", "#VE", "#CP",
-	};
 	unsigned vector = value & INTR_INFO_VECTOR, type = value >> 8 & 7;
 
 	if (!(value & INTR_INFO_VALID))
 		snprintf(text, size, "%#lx (no event)", (unsigned long)value);
-	else if (type == INTR_TYPE_HARDWARE >> 8 && vector < sizeof(vectors) / sizeof(vectors[0]))
-		snprintf(text, size, "%#lx (exception %s)", (unsigned long)value, vectors[vector]);
+	else if (type == INTR_TYPE_HARDWARE >> 8 && exception_name(vector))
+		snprintf(text, size, "%#lx (exception %s)", (unsigned long)value, exception_name(vector));
 	else
 		snprintf(text, size, "%#lx (%s %#x)", (unsigned long)value, types[type], vector);
 }
@@ -217,40 +214,6 @@ void explain_crossing(char *text, size_t size, const struct crossing *c)
 }
 
 /* ---- Places ---- */
-
-#define LEAVES_WITH_SUBLEAVES (1u << 4 | 1u << 7 | 1u << 0xb | 1u << 0xd)
-
-static unsigned long register_before(const struct vcpu *v, enum gpr reg)
-{
-	return (uint32_t)(v->gpr_dirty >> reg & 1 ? v->gpr_before[reg] : v->gpr[reg]);
-}
-
-void explain_subject(char *text, size_t size, const struct vcpu *v, unsigned reason)
-{
-	unsigned long leaf = register_before(v, GPR_RAX), count = register_before(v, GPR_RCX);
-	uint64_t qualification = v->vmcs[VMCS_EXIT_QUALIFICATION];
-
-	switch (reason) {
-	case REASON_CPUID:
-		if (leaf < 32 && LEAVES_WITH_SUBLEAVES >> leaf & 1)
-			snprintf(text, size, "leaf %#lx.%#lx", leaf, count);
-		else
-			snprintf(text, size, "leaf %#lx", leaf);
-		return;
-	case REASON_RDMSR:
-	case REASON_WRMSR:
-		snprintf(text, size, "MSR %#lx", count);
-		return;
-	case REASON_IO_INSTRUCTION:
-		snprintf(text, size, "port %#lx", (unsigned long)(qualification >> 16 & 0xffff));
-		return;
-	case REASON_EPT_VIOLATION:
-		snprintf(text, size, "GPA %#lx", (unsigned long)v->vmcs[VMCS_GUEST_PHYSICAL_ADDR]);
-		return;
-	default:
-		text[0] = '\0';
-	}
-}
 
 void explain_instruction(char *text, size_t size, unsigned bits, uint64_t rip, const uint8_t *bytes,
 			 unsigned len)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "recorder/words.h"
 #include "replay/replay.h"
 
 enum { LOCK_NONE, LOCK_VM };
@@ -125,7 +126,7 @@ struct divergence *diverge(struct replay_run *run, enum divergence_kind kind)
 	d->rip = value_before(v, VMCS_GUEST_RIP);
 	d->bits = (uint8_t)code_bits(v);
 	if (!d->is_entry) {
-		explain_subject(d->subject, sizeof(d->subject), v, d->reason);
+		exit_subject(d->subject, sizeof(d->subject), v, d->reason);
 		find_instruction(run, v, d);
 	}
 	return d;

@@ -244,8 +244,6 @@ const char *explain_crossing_kind(unsigned kind);
  * …".
  */
 void explain_place(char *text, size_t size, const struct divergence *d);
-/* What an exit is about where its instruction doesn't say it: a leaf, an MSR, a port, an address; or "". */
-void explain_subject(char *text, size_t size, const struct vcpu *v, unsigned reason);
 /* Intel syntax; "" without bytes. */
 void explain_instruction(char *text, size_t size, unsigned bits, uint64_t rip, const uint8_t *bytes,
 			 unsigned len);
