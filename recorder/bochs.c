@@ -35,13 +35,15 @@ static bool write_text(const char *directory, const char *name, const char *text
 char **bochs_command(const struct machine *m, const struct machine_config *c)
 {
 	static char *command[] = { "bochs", "-q", "-f", "bochsrc", "-rc", "commands", NULL };
-	char text[2048];
+	char text[2048], console[64] = "mode=file, dev=" MACHINE_CONSOLE;
 
 	if (c->memory_mib > MEMORY_MAX) {
 		command_fail(0, "--mem: with guest, hypervisor and files the machine would have %llu MiB; Bochs has at most %u",
 			     (unsigned long long)c->memory_mib, MEMORY_MAX);
 		return NULL;
 	}
+	if (c->input)
+		snprintf(console, sizeof(console), "mode=socket-client, dev=127.0.0.1:%u", m->console.number);
 	snprintf(text, sizeof(text),
 		 "cpu: model=%s, count=1, ips=" IPS ", reset_on_triple_fault=0, ignore_bad_msrs=1\n"
 		 "memory: guest=%llu, host=%llu\n"
@@ -58,11 +60,11 @@ char **bochs_command(const struct machine *m, const struct machine_config *c)
 		 "info: action=ignore\n"
 		 "debug: action=ignore\n"
 		 "log: " MACHINE_EVENTS "\n"
-		 "com1: enabled=1, mode=file, dev=" MACHINE_CONSOLE "\n"
+		 "com1: enabled=1, %s\n"
 		 "com2: enabled=1, mode=file, dev=" MACHINE_WIRE "\n"
 		 "com3: enabled=1, mode=socket-client, dev=127.0.0.1:%u\n",
 		 c->cpu ? c->cpu : DEFAULT_CPU, (unsigned long long)c->memory_mib,
-		 (unsigned long long)c->memory_mib, (unsigned long long)c->rtc, m->log_port);
+		 (unsigned long long)c->memory_mib, (unsigned long long)c->rtc, console, m->log.number);
 	if (!write_text(m->directory, "bochsrc", text) || !write_text(m->directory, "commands", "c\n"))
 		return NULL;
 	return command;

@@ -1,7 +1,7 @@
 /*
- * cmd_record.c: `vexit record`: options, what to boot, and what is told at the end.
+ * cmd_record.c: `vexit record`: options, what to boot, and boot after boot.
  *
- * record.c runs the recording; this file has its before and after.
+ * record.c runs a boot, record_report.c tells what came of it.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -18,16 +18,17 @@
 #include "recorder/command.h"
 #include "recorder/options.h"
 #include "recorder/record.h"
+#include "recorder/scan.h"
 
 #define HYPERVISOR_MIB	128		/* of the machine's memory beside the guest's */
 #define MEMORY_MAX	(UINT64_C(3056) << 20)	/* with the hypervisor below the MMIO at 3 GiB */
 #define RTC_DEFAULT	1767225600	/* 2026-01-01 00:00:00 UTC */
 
 static struct {
-	const char *guest, *append, *initrd, *cpu, *console, *rtc, *output, *keep;
+	const char *guest, *append, *initrd, *cpu, *console, *input, *rtc, *symbols, *output, *keep;
 	int machine, trace;
 	uint64_t vcpus, memory, timeout_ms, zstd;
-	bool host_random, check_snapshot, hide_tracing_time, force, quiet, json;
+	bool host_random, check_snapshot, hide_tracing_time, reboot, force, quiet, json;
 } option;
 
 static const struct option_row rows[] = {
@@ -45,6 +46,12 @@ static const struct option_row rows[] = {
 	  "stop after this time; the status is 1 then", 0, 0 },
 	{ "console", 0, OPTION_TEXT, &option.console, "FILE",
 	  "the guest's console goes there instead of stdout", 0, 0 },
+	{ "input", 0, OPTION_TEXT, &option.input, "FILE|-",
+	  "typed to the guest's console: a file, or stdin; a terminal\n"
+	  "on stdin is it anyway: ^C ends the recording, ^A h helps",
+	  0, 0 },
+	{ "reboot", 0, OPTION_FLAG, &option.reboot, NULL,
+	  "a reset of the guest boots it again, as one more session of\nthe trace, instead of ending the run", 0, 0 },
 	{ "trace", 0, OPTION_CHOICE, &option.trace, "full|touched|off",
 	  "snapshots: every field (full), only those that handlers\n"
 	  "ask for (touched), none and no trace (off)",
@@ -52,7 +59,7 @@ static const struct option_row rows[] = {
 	{ "zstd", 0, OPTION_NUMBER, &option.zstd, "LEVEL",
 	  "compression, 1 to 9 (by what a frame holds)", 1, 9 },
 	{ "rtc", 0, OPTION_TEXT, &option.rtc, "TIME",
-	  "the machine's clock at power-on: 2026-01-01T00:00:00 or\n"
+	  "the guest's clock at power-on: 2026-01-01T00:00:00 or\n"
 	  "seconds since 1970 (a fixed time, for equal runs)",
 	  0, 0 },
 	{ "host-random", 0, OPTION_FLAG, &option.host_random, NULL,
@@ -61,12 +68,13 @@ static const struct option_row rows[] = {
 	  "the guest's TSC leaves out what the tracer takes", 0, 0 },
 	{ "check-snapshot", 0, OPTION_FLAG, &option.check_snapshot, NULL,
 	  "read every field at every exit, and panic where one that\nwas thought known differs", 0, 0 },
+	{ "symbols", 0, OPTION_TEXT, &option.symbols, "FILE", SYMBOLS_HELP, 0, 0 },
 	{ "output", 'o', OPTION_TEXT, &option.output, "T.vxt",
 	  "the trace, under this name as it grows; - is stdout", 0, 0 },
 	{ "force", 'f', OPTION_FLAG, &option.force, NULL, "overwrite an existing output", 0, 0 },
 	{ "keep", 0, OPTION_TEXT, &option.keep, "DIR",
 	  "work there and leave the machine's files (logs, medium)", 0, 0 },
-	{ "quiet", 'q', OPTION_FLAG, &option.quiet, NULL, "no progress, no summary", 0, 0 },
+	{ "quiet", 'q', OPTION_FLAG, &option.quiet, NULL, "only what went wrong, in a line", 0, 0 },
 	{ "json", 0, OPTION_FLAG, &option.json, NULL,
 	  "the summary as JSON on stdout (needs --console)", 0, 0 },
 };
@@ -160,7 +168,7 @@ static int check_options(uint64_t *rtc)
 	return EXIT_OK;
 }
 
-static bool build_image(const struct machine *m)
+static bool build_image(const struct recording *r)
 {
 	static const char *const levels[] = { "full", "touched", "off" };
 	char hypervisor[PATH_MAX], guest[PATH_MAX];
@@ -180,102 +188,14 @@ static bool build_image(const struct machine *m)
 	c.memory = option.memory;
 	c.vcpus = (uint32_t)option.vcpus;
 	snprintf(c.options, sizeof(c.options),
-		 "vcpus=%" PRIu64 " mem=%" PRIu64 " trace=%s tsc_khz=400000 zstd=%" PRIu64 "%s%s%s", option.vcpus,
-		 option.memory >> 20, levels[option.trace], option.zstd, option.check_snapshot ? " check-snapshot" : "",
+		 "vcpus=%" PRIu64 " mem=%" PRIu64 " trace=%s tsc_khz=400000 zstd=%" PRIu64 " rtc=%" PRIu64 "%s%s%s%s",
+		 option.vcpus, option.memory >> 20, levels[option.trace], option.zstd, r->rtc,
+		 r->input.wanted ? " console-input" : "", option.check_snapshot ? " check-snapshot" : "",
 		 option.hide_tracing_time ? " hide-tracing-time" : "",
 		 option.host_random ? " host-random" : "");
 	if (getrandom(&c.session, sizeof(c.session), 0) != sizeof(c.session) || !c.session)
 		c.session = (uint64_t)time(NULL) << 20 ^ (uint64_t)getpid();
-	return image_build(&c, m->directory);
-}
-
-static void print_json(const struct recording *r, int status)
-{
-	const struct writer_state *s = writer_state(r->writer);
-
-	printf("{\"trace\": ");
-	json_string(stdout, option.output ? option.output : "");
-	printf(", \"verdict\": ");
-	json_string(stdout, r->verdict.known ? verdict_text(r->verdict.kind, r->verdict.value) : "");
-	printf(", \"status\": %d, \"closed\": %s, \"exits\": %" PRIu64 ", \"steps\": %" PRIu64
-	       ", \"frames\": %" PRIu64 ", \"bytes\": %" PRIu64 ", \"console_bytes\": %" PRIu64
-	       ", \"seconds\": %.2f}\n",
-	       status, s->closed ? "true" : "false", s->exits, s->steps, s->frames, s->written,
-	       r->console_bytes, r->seconds);
-}
-
-/* Why the recording was ended, if not by the guest. */
-static int report_end(struct recording *r)
-{
-	if (r->killed && r->end != RECORD_WRITE_FAILED)
-		command_fail(0,
-			     record_interrupts() > 1
-				     ? "killed; the trace is truncated"
-				     : "the hypervisor did not stop in 20 s: killed; the trace is truncated");
-	switch (r->end) {
-	case RECORD_ENDED:
-		break;
-	case RECORD_TIMEOUT:
-		return command_fail(EXIT_NO, "timeout after %.1f s", (double)r->timeout_ms / 1000);
-	case RECORD_INTERRUPTED:
-	case RECORD_TERMINATED:
-		return command_fail(EXIT_INTERRUPT, "%s",
-				    r->end == RECORD_INTERRUPTED ? "interrupted" : "terminated");
-	case RECORD_DISK_FULL:
-		return command_fail(
-			EXIT_CANNOT,
-			"%s: less than 8 MiB are free, stopped before bytes get lost; free some, "
-			"or set TMPDIR to a larger file system",
-			r->machine.directory);
-	case RECORD_WRITE_FAILED:
-		return command_fail(
-			EXIT_CANNOT,
-			"%s\n  what was received before is in the trace; free some space, or write "
-			"elsewhere, and record again",
-			r->error);
-	}
-	if (r->verdict.known)
-		return verdict_status(r->verdict.kind, r->verdict.value);
-	command_fail(0, "the machine ended before the guest did:");
-	machine_explain(&r->machine);
-	verdict_print_report(&r->verdict);
-	return command_fail(EXIT_CANNOT, "%s; --keep DIR keeps the machine's files, --cpu names "
-			    "another model%s",
-			    writer_state(r->writer)->written ? "what was received is in the trace"
-							     : "nothing was received",
-			    r->machine.kind == MACHINE_BOCHS ? " (bochs --help cpu)" : "");
-}
-
-static int report(struct recording *r)
-{
-	const struct writer_state *s = writer_state(r->writer);
-	const struct verdict *v = &r->verdict;
-	int status;
-
-	if (r->console_midline && r->console == STDOUT_FILENO && isatty(STDOUT_FILENO))
-		fputc('\n', stderr);
-	if (v->known && (v->kind == STOP_PANIC || v->kind == STOP_UNHANDLED || v->kind == STOP_ENTRY_FAILURE))
-		verdict_print_report(v);
-	status = report_end(r);
-	if (v->known && (!option.quiet || status) && v->kind != STOP_STOPPED)
-		fprintf(stderr, "vexit: guest ended: %s\n", verdict_text(v->kind, v->value));
-	if (s->damages)
-		command_fail(
-			0,
-			"%" PRIu64
-			" bytes of the stream were no whole frame and are left out, first at stream byte %s",
-			s->lost_bytes, s->first_damage);
-	if (option.trace == 2 || (!s->written && status))
-		return status;
-	if (!s->closed)
-		command_fail(0, "%s: truncated: no closing frame came; 'vexit verify' says what is there",
-			     option.output);
-	if (!s->closed || s->damages)
-		status = status ? status : EXIT_NO;
-	if (!option.quiet)
-		fprintf(stderr, "vexit: %s: %" PRIu64 " exits in %" PRIu64 " frames, %.1f KiB, %.1f s\n",
-			option.output, s->exits, s->frames, (double)s->written / 1024, r->seconds);
-	return status;
+	return image_build(&c, r->machine.directory);
 }
 
 static bool open_console(struct recording *r)
@@ -289,28 +209,60 @@ static bool open_console(struct recording *r)
 	return r->console >= 0;
 }
 
-static int record(struct recording *r, const struct machine_config *c)
+/* Whether the guest is to start once more. */
+static bool boots_again(struct recording *r)
 {
-	const char *path = option.output ? option.output : "/dev/null";
-	int status;
+	if (!option.reboot || r->end != RECORD_ENDED || !r->verdict.known || r->verdict.kind != STOP_RESET ||
+	    record_interrupts() || record_timed_out(r))
+		return false;
+	if (r->boots == SCAN_SESSIONS)
+		r->end = RECORD_BOOTS;
+	return r->end == RECORD_ENDED;
+}
 
-	if (!machine_choose(&r->machine, c->kind) || !build_image(&r->machine))
+/*
+ * The medium gets a session id of its own; what the guest has not read of its input waits for it. What was
+ * recorded so far stands as it is if that fails.
+ */
+static bool boot_again(struct recording *r, const struct machine_config *c)
+{
+	if (!r->quiet)
+		fprintf(stderr, "vexit: guest ended: %s; booting again\n",
+			verdict_text(r->verdict.kind, r->verdict.value));
+	if (!build_image(r) || record_interrupts() || !machine_start(&r->machine, c)) {
+		r->end = record_interrupts() ? RECORD_INTERRUPTED : RECORD_NO_BOOT;
+		return false;
+	}
+	input_boot(&r->input, r->verdict.input_taken);
+	verdict_free(&r->verdict);
+	writer_next_session(r->writer);
+	return true;
+}
+
+static int record(struct recording *r, struct machine_config *c)
+{
+	const char *path = r->path ? r->path : "/dev/null";
+
+	if (!machine_choose(&r->machine, c->kind) || !input_open(&r->input, option.input, option.quiet))
+		return EXIT_CANNOT;
+	c->input = r->input.wanted;
+	/* The first medium is made before anything is overwritten. */
+	if (!build_image(r))
 		return record_interrupts() ? EXIT_INTERRUPT : EXIT_CANNOT;
 	if (record_interrupts())
 		return EXIT_INTERRUPT;
-	if (!open_console(r) || !(r->writer = writer_open(path, option.force || !option.output)))
-		return EXIT_CANNOT;
-	if (!machine_start(&r->machine, c))
+	if (!open_console(r) || !(r->writer = writer_open(path, option.force || !r->path)) ||
+	    !machine_start(&r->machine, c))
 		return EXIT_CANNOT;
 	record_run(r);
+	while (boots_again(r) && boot_again(r, c))
+		record_run(r);
+	input_close(&r->input);
 	if (!writer_finish(r->writer) && r->end == RECORD_ENDED) {
 		r->end = RECORD_WRITE_FAILED;
 		snprintf(r->error, sizeof(r->error), "%s", writer_state(r->writer)->error);
 	}
-	status = report(r);
-	if (option.json)
-		print_json(r, status);
-	return status;
+	return record_report(r, option.json);
 }
 
 /* A file without a byte is no trace: nothing came. */
@@ -324,8 +276,10 @@ static void remove_empty(const char *path)
 
 int cmd_record(int argc, char **argv)
 {
-	struct recording r = { .console = -1 };
+	struct recording r = { .console = -1, .input.fd = -1 };
 	struct machine_config c = { .rtc = RTC_DEFAULT };
+	struct symbols *symbols = NULL;
+	char error[512];
 	int count, status;
 
 	option.vcpus = 1;
@@ -341,9 +295,14 @@ int cmd_record(int argc, char **argv)
 		return command_fail(EXIT_CANNOT, "%s exists already; -f overwrites it", option.output);
 	c.kind = (enum machine_kind)option.machine;
 	c.cpu = option.cpu;
+	r.rtc = c.rtc;
+	r.path = option.output;
 	c.memory_mib = (option.memory >> 20) + HYPERVISOR_MIB;
 	r.quiet = option.quiet;
 	r.timeout_ms = option.timeout_ms;
+	if (option.symbols && !(symbols = symbols_load(option.symbols, error, sizeof(error))))
+		return command_fail(EXIT_CANNOT, "%s", error);
+	r.symbols = symbols;
 	record_catch_signals();
 	if (!machine_make_directory(&r.machine, option.keep))
 		return EXIT_CANNOT;
@@ -354,7 +313,9 @@ int cmd_record(int argc, char **argv)
 	machine_remove_directory(&r.machine);
 	if (r.console > STDERR_FILENO)
 		close(r.console);
+	input_close(&r.input);
 	writer_free(r.writer);
 	verdict_free(&r.verdict);
+	symbols_free(symbols);
 	return status;
 }

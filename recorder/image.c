@@ -83,24 +83,28 @@ static bool store(const char *path, const void *bytes, size_t size)
 	return ok;
 }
 
-/* Append `words`, each quoted for GRUB. It puts quotes of its own around a word with spaces, so that none has
- * any. */
+/*
+ * Append `words` for GRUB's command module2, so that they come out as they are. GRUB takes each word quoted, even an
+ * empty one, and joins them by a space; a word with a space within would get quotes of GRUB's own. It puts
+ * backslashes before quotes and backslashes, which hv/boot/multiboot2.c takes away.
+ */
 static bool quote_words(FILE *to, const char *words)
 {
-	if (strpbrk(words, "'\"\\\n")) {
-		command_fail(
-			0,
-			"quotes, backslashes and newlines can't pass through GRUB: %s",
-			words);
-		return false;
+	for (const char *p = words; *p; p++) {
+		if ((unsigned char)*p < ' ' || *p == 0x7f) {
+			command_fail(0, "a command line is printable text; byte %zu of this one is %#04x: %s",
+				     (size_t)(p - words), (unsigned char)*p, words);
+			return false;
+		}
 	}
-	while (*words) {
-		size_t n = strcspn(words, " ");
-
-		if (n)
-			fprintf(to, " '%.*s'", (int)n, words);
-		words += n + (words[n] == ' ');
+	fputs(" '", to);
+	for (; *words; words++) {
+		if (*words == '\'')
+			fputs("'\\''", to);
+		else
+			fputs(*words == ' ' ? "' '" : (char[]){ *words, '\0' }, to);
 	}
+	fputc('\'', to);
 	return true;
 }
 

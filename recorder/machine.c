@@ -5,18 +5,15 @@
  * The emulator is a process group of its own, so that ^C reaches the recorder alone, and dies with the
  * recorder.
  */
-#include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -71,7 +68,7 @@ bool machine_make_directory(struct machine *m, const char *keep)
 {
 	const char *base = getenv("TMPDIR");
 
-	*m = (struct machine){ .listener = -1, .log = -1, .keep = keep != NULL };
+	*m = (struct machine){ .console = { -1, -1, 0 }, .log = { -1, -1, 0 }, .keep = keep != NULL };
 	if (keep) {
 		if ((!mkdir(keep, 0700) || errno == EEXIST) && realpath(keep, m->directory))
 			return true;
@@ -92,11 +89,8 @@ bool machine_make_directory(struct machine *m, const char *keep)
 
 void machine_remove_directory(struct machine *m)
 {
-	if (m->listener >= 0)
-		close(m->listener);
-	if (m->log >= 0)
-		close(m->log);
-	m->listener = m->log = -1;
+	serial_close(&m->console);
+	serial_close(&m->log);
 	if (m->directory[0] && !m->keep)
 		remove_tree(m->directory);
 }
@@ -134,21 +128,6 @@ bool machine_choose(struct machine *m, enum machine_kind kind)
 	return true;
 }
 
-static bool listen_for_log(struct machine *m)
-{
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t size = sizeof(a);
-
-	m->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (m->listener < 0 || bind(m->listener, (struct sockaddr *)&a, size) || listen(m->listener, 1) ||
-	    getsockname(m->listener, (struct sockaddr *)&a, &size)) {
-		command_fail(0, "a socket for the hypervisor's log: %s", strerror(errno));
-		return false;
-	}
-	m->log_port = ntohs(a.sin_port);
-	return true;
-}
-
 /* In the child: become the emulator. */
 static void run_emulator(const struct machine *m, char **command, pid_t parent)
 {
@@ -180,7 +159,8 @@ bool machine_start(struct machine *m, const struct machine_config *c)
 		snprintf(path, sizeof(path), "%s/%s", m->directory, stale[i]);
 		unlink(path);
 	}
-	if (!listen_for_log(m))
+	if (!serial_listen(&m->log, "hypervisor's log") ||
+	    (c->input && !serial_listen(&m->console, "guest's console")))
 		return false;
 	command = m->kind == MACHINE_BOCHS ? bochs_command(m, c) : qemu_command(m, c);
 	if (!command)
@@ -220,33 +200,10 @@ void machine_kill(struct machine *m)
 	m->pid = 0;
 }
 
-size_t machine_read_log(struct machine *m, char *bytes, size_t size)
-{
-	ssize_t n;
-
-	if (m->log < 0 && m->listener >= 0) {
-		m->log = accept4(m->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-		if (m->log >= 0) {
-			close(m->listener);
-			m->listener = -1;
-		}
-	}
-	if (m->log < 0)
-		return 0;
-	n = recv(m->log, bytes, size, 0);
-	if (n == 0) {
-		close(m->log);
-		m->log = -1;
-	}
-	return n > 0 ? (size_t)n : 0;
-}
-
 void machine_ask_stop(struct machine *m)
 {
-	char byte = STOP_BYTE;
-
-	if (m->log >= 0 && send(m->log, &byte, 1, MSG_NOSIGNAL) < 0)
-		return;		/* it ends by being killed */
+	/* What doesn't arrive is asked for again, and ends by being killed. */
+	serial_write(&m->log, &(char){ STOP_BYTE }, 1);
 }
 
 void machine_trim_log(const struct machine *m)

@@ -2,7 +2,7 @@
  * machine.h: the machine under the hypervisor: an emulator process, its three serial ports, its boot medium.
  *
  * machine.c starts and ends it, bochs.c and qemu.c know their emulator's words, image.c makes the medium,
- * follow.c reads a file that grows. record.c alone uses them.
+ * serial.c is a serial port that is a socket, follow.c one that is a file. record.c alone uses them.
  */
 #ifndef VEXIT_MACHINE_H
 #define VEXIT_MACHINE_H
@@ -20,10 +20,29 @@ struct machine_config {
 	const char *cpu;		/* the emulator's model, NULL: its default with VMX */
 	uint64_t memory_mib;		/* of the machine: the guest's and the hypervisor's */
 	uint64_t rtc;			/* seconds since 1970, UTC, at power-on */
+	bool input;			/* the console is two-way: a socket, not a file, and slower */
 };
 
+/* ---- serial.c ---- */
+
+struct serial_port {				/* a serial port that the emulator connects to a socket of ours */
+	int listener, fd;		/* -1: none; the connection, once it is there */
+	uint16_t number;		/* TCP, on the loopback interface */
+};
+
+/* A new one; what was open is closed. false: printed. */
+bool serial_listen(struct serial_port *p, const char *what);
+/* Both give the number of bytes, and never wait; they take the connection when it comes. */
+size_t serial_read(struct serial_port *p, void *bytes, size_t size);
+size_t serial_write(struct serial_port *p, const void *bytes, size_t size);
+/* The descriptor whose POLLIN says that serial_read() has something to do, or -1. */
+int serial_to_poll(const struct serial_port *p);
+void serial_close(struct serial_port *p);
+
+/* ---- machine.c ---- */
+
 /* In the machine's directory. The emulator writes them, the recorder follows. */
-#define MACHINE_CONSOLE	"console"	/* COM1: the guest's console */
+#define MACHINE_CONSOLE	"console"	/* COM1: the guest's console, where nobody types */
 #define MACHINE_WIRE	"wire"		/* COM2: the trace stream */
 #define MACHINE_LOG	"log"		/* COM3 as it came; written by the recorder */
 #define MACHINE_ISO	"boot.iso"
@@ -37,8 +56,8 @@ struct machine {
 	bool kvm;
 	pid_t pid;			/* 0: not running */
 	int status;			/* waitpid()'s, after it ended */
-	int listener, log;		/* COM3: listening socket, then the connection; -1: none */
-	uint16_t log_port;
+	struct serial_port console;		/* COM1, with input; otherwise a file */
+	struct serial_port log;		/* COM3 */
 };
 
 /* A directory for a run, under $TMPDIR, or `keep` if not NULL. Removes those that killed recorders left.
@@ -55,8 +74,6 @@ bool machine_start(struct machine *m, const struct machine_config *c);
 bool machine_running(struct machine *m);
 void machine_kill(struct machine *m);
 
-/* Bytes from the log's port; takes the connection when it comes. Gives their number; 0: none now. */
-size_t machine_read_log(struct machine *m, char *bytes, size_t size);
 /* Ask the hypervisor for a stop. */
 void machine_ask_stop(struct machine *m);
 /* Give back the disk of what the emulator has logged, but for the end. */

@@ -42,14 +42,16 @@ bool qemu_has_vmx(void)
 
 char **qemu_command(const struct machine *m, const struct machine_config *c)
 {
-	static char memory[32], log[64], cpu[128], rtc[64];
+	static char memory[32], console[64] = "file:" MACHINE_CONSOLE, log[64], cpu[128], rtc[64];
 	static char *command[40];
 	time_t when = (time_t)c->rtc;
 	struct tm utc;
 	unsigned n = 0;
 
 	snprintf(memory, sizeof(memory), "%llu", (unsigned long long)c->memory_mib);
-	snprintf(log, sizeof(log), "tcp:127.0.0.1:%u", m->log_port);
+	snprintf(log, sizeof(log), "tcp:127.0.0.1:%u", m->log.number);
+	if (c->input)
+		snprintf(console, sizeof(console), "tcp:127.0.0.1:%u", m->console.number);
 	gmtime_r(&when, &utc);
 	strftime(rtc, sizeof(rtc), "base=%Y-%m-%dT%H:%M:%S,clock=vm", &utc);
 	snprintf(cpu, sizeof(cpu), "%s", c->cpu ? c->cpu : m->kvm ? "host,+vmx" : "max");
@@ -76,7 +78,7 @@ char **qemu_command(const struct machine *m, const struct machine_config *c)
 		"-boot",
 		"d",
 		"-serial",
-		"file:" MACHINE_CONSOLE,
+		console,
 		"-serial",
 		"file:" MACHINE_WIRE,
 		"-serial",

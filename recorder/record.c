@@ -74,7 +74,7 @@ struct ports {
 };
 
 struct times {
-	int64_t start, asked, asked_again, verdict, space, rate;	/* ms; 0: not yet */
+	int64_t asked, asked_again, verdict, space, rate;	/* ms; 0: not yet */
 	uint64_t rate_exits;
 	double exits_per_second;
 };
@@ -114,11 +114,14 @@ static size_t take_ports(struct recording *r, struct ports *p)
 {
 	size_t total = 0, n;
 
-	n = machine_read_log(&r->machine, (char *)p->bytes, sizeof(p->bytes));
+	n = serial_read(&r->machine.log, p->bytes, sizeof(p->bytes));
 	if (n)
 		verdict_feed(&r->verdict, (const char *)p->bytes, n);
 	total += n;
-	n = follow_read(&p->console, p->bytes, sizeof(p->bytes));
+	if (r->input.wanted)
+		n = serial_read(&r->machine.console, p->bytes, sizeof(p->bytes));
+	else
+		n = follow_read(&p->console, p->bytes, sizeof(p->bytes));
 	if (n && !write_console(r, p->bytes, n))
 		end_recording(r, RECORD_WRITE_FAILED);
 	total += n;
@@ -133,6 +136,7 @@ static size_t take_ports(struct recording *r, struct ports *p)
 static void show_progress(struct recording *r, struct times *t, int64_t now)
 {
 	const struct writer_state *s = writer_state(r->writer);
+	char boot[32] = "";
 
 	if (now - t->rate >= 500) {
 		t->exits_per_second = (double)(s->exits - t->rate_exits) * 1000 / (double)(now - t->rate);
@@ -141,12 +145,14 @@ static void show_progress(struct recording *r, struct times *t, int64_t now)
 	}
 	if (r->console == STDOUT_FILENO && r->console_midline && isatty(STDOUT_FILENO))
 		return;		/* it would overwrite what the guest is saying */
-	progress_update(r->quiet, "%s%" PRIu64 " exits, %.0f/s, %" PRIu64 " frames, %.1f KiB, %.0f s",
+	if (r->boots > 1)
+		snprintf(boot, sizeof(boot), "boot %" PRIu64 ": ", r->boots);
+	progress_update(r->quiet, "%s%s%" PRIu64 " exits, %.0f/s, %" PRIu64 " frames, %.1f KiB, %.0f s", boot,
 			t->asked      ? "stopping: "
 			: !s->started ? "booting: "
 				      : "",
 			s->exits, t->exits_per_second, s->frames, (double)s->written / 1024,
-			(double)(now - t->start) / 1000);
+			(double)(now - r->start) / 1000);
 }
 
 static void check_space(struct recording *r, struct times *t, int64_t now)
@@ -161,20 +167,29 @@ static void check_space(struct recording *r, struct times *t, int64_t now)
 		end_recording(r, RECORD_DISK_FULL);
 }
 
+bool record_timed_out(struct recording *r)
+{
+	if (r->timeout_ms && now_ms() - r->start >= (int64_t)r->timeout_ms)
+		end_recording(r, RECORD_TIMEOUT);
+	return r->end == RECORD_TIMEOUT;
+}
+
 /* Reasons to end, and how far ending has come. */
 static void steer(struct recording *r, struct times *t)
 {
 	int64_t now = now_ms();
 
 	check_space(r, t, now);
+	if (r->input.ended && !interrupts)
+		interrupts = 1;
 	if (interrupts && r->end == RECORD_ENDED && !r->quiet) {
 		progress_end(r->quiet);
 		fprintf(stderr, "vexit: asking the hypervisor to stop; a second ^C kills it\n");
 	}
 	if (interrupts)
 		end_recording(r, terminated ? RECORD_TERMINATED : RECORD_INTERRUPTED);
-	if (r->timeout_ms && now - t->start >= (int64_t)r->timeout_ms && !r->verdict.known)
-		end_recording(r, RECORD_TIMEOUT);
+	if (!r->verdict.known)
+		record_timed_out(r);
 	if (r->verdict.known && !t->verdict)
 		t->verdict = now;
 	if (r->end != RECORD_ENDED && !t->asked)
@@ -192,24 +207,44 @@ static void steer(struct recording *r, struct times *t)
 	show_progress(r, t, now);
 }
 
+/* What is typed goes to a hypervisor that has set up its ports: its log says that it has. */
+static size_t pass_input(struct recording *r)
+{
+	return r->verdict.log_size ? input_send(&r->input, &r->machine.console) : 0;
+}
+
+static void wait_for_bytes(struct recording *r)
+{
+	struct pollfd p[] = {
+		{ input_to_poll(&r->input), POLLIN, 0 },
+		{ serial_to_poll(&r->machine.log), POLLIN, 0 },
+		{ serial_to_poll(&r->machine.console), POLLIN, 0 },
+	};
+
+	if (poll(p, sizeof(p) / sizeof(*p), IDLE_MS) > 0 && p[0].revents)
+		input_read(&r->input);
+}
+
 void record_run(struct recording *r)
 {
 	static struct ports ports;
-	struct times t = { .start = now_ms() };
+	struct times t = { 0 };
 	bool running;
 
+	if (!r->boots++)
+		r->start = now_ms();
+	t.rate = now_ms();
+	t.rate_exits = writer_state(r->writer)->exits;
 	follow_init(&ports.wire, r->machine.directory, MACHINE_WIRE);
 	follow_init(&ports.console, r->machine.directory, MACHINE_CONSOLE);
-	t.rate = t.start;
 	do {
+		size_t bytes;
+
 		running = machine_running(&r->machine);
 		/* What was written before it ended is all there is: one look after that takes the rest. */
-		if (!take_ports(r, &ports) && running) {
-			struct pollfd p = { r->machine.log >= 0 ? r->machine.log : r->machine.listener,
-					    POLLIN, 0 };
-
-			poll(&p, 1, IDLE_MS);
-		}
+		bytes = take_ports(r, &ports) + pass_input(r);
+		if (!bytes && running)
+			wait_for_bytes(r);
 		if (running)
 			steer(r, &t);
 	} while (running);
@@ -218,5 +253,5 @@ void record_run(struct recording *r)
 	progress_end(r->quiet);
 	follow_close(&ports.wire);
 	follow_close(&ports.console);
-	r->seconds = (double)(now_ms() - t.start) / 1000;
+	r->seconds = (double)(now_ms() - r->start) / 1000;
 }

@@ -57,6 +57,8 @@ static void take_line(struct verdict *v)
 	v->line[v->line_size] = '\0';
 	if (!strncmp(v->line, "vexit: error: ", 14)) {
 		fprintf(stderr, "%s\n", v->line);
+	} else if (sscanf(v->line, "vexit: input %" SCNu64, &value) == 1) {
+		v->input_taken = value;
 	} else if (sscanf(v->line, "vexit: verdict %31s %" SCNu64, kind, &value) == 2) {
 		for (unsigned i = 0; i < STOPS; i++) {
 			if (strcmp(stops[i].text, kind))

@@ -252,13 +252,29 @@ static void write_seek_table(struct writer *w)
 	free(table);
 }
 
-bool writer_finish(struct writer *w)
+/* The session's stream has ended. */
+static void end_session(struct writer *w)
 {
 	take_items(w, true);
 	/* A trace with one session frame would be lost with a byte of it: a second one costs the wire
 	 * nothing. */
 	if (w->session_count == 1)
 		writer_put(w, w->session_frame, w->session_size, 0);
+	free(w->session_frame);
+	w->session_frame = NULL;
+	w->session_count = 0;
+}
+
+void writer_next_session(struct writer *w)
+{
+	end_session(w);
+	w->scan.lost = false;	/* whatever came before: here a session frame is expected */
+	w->state.started = w->state.closed = false;
+}
+
+bool writer_finish(struct writer *w)
+{
+	end_session(w);
 	if (w->entry_count)
 		write_seek_table(w);
 	if (close(w->fd) && !w->state.failed) {

@@ -37,6 +37,12 @@ struct writer *writer_open(const char *path, bool force);
 /* The next bytes of the stream. false: writer_state()->failed. */
 bool writer_feed(struct writer *w, const uint8_t *bytes, size_t size);
 
+/*
+ * The stream has ended, and that of another session follows it in the same file. Counts go on; `started`, `closed`,
+ * `session` and `closing` are the new one's.
+ */
+void writer_next_session(struct writer *w);
+
 /* Write this frame of the caller's own making (slice, repair): `raw_size` as in the seek table, 0 for
  * skippable ones. */
 bool writer_put(struct writer *w, const uint8_t *bytes, size_t size, uint32_t raw_size);

@@ -65,8 +65,28 @@ static void need(const struct tag *t, size_t size)
 		log_host_error("multiboot2 tag %u: %u bytes, expected at least %zu", t->type, t->size, size);
 }
 
+/*
+ * GRUB puts a backslash before each quote and backslash of a word; they go here, so that a guest's command line is
+ * what the user wrote. A copy: the loader's structure may lie in pages that are read-only for us.
+ */
+static const char *unescape(const char *text, char to[MULTIBOOT2_LINE])
+{
+	size_t n = 0;
+
+	for (; *text; text++) {
+		if (*text == '\\' && (text[1] == '\\' || text[1] == '\'' || text[1] == '"'))
+			text++;
+		if (n == MULTIBOOT2_LINE - 1)
+			log_host_error("a module's command line has more than %u bytes", MULTIBOOT2_LINE - 1);
+		to[n++] = *text;
+	}
+	to[n] = '\0';
+	return to;
+}
+
 static void parse_module(const struct tag *t, struct multiboot2 *mb)
 {
+	static char line[MULTIBOOT2_MODULES][MULTIBOOT2_LINE];
 	const struct tag_module *m = (const struct tag_module *)t;
 
 	need(t, sizeof(*m) + 1);
@@ -75,10 +95,11 @@ static void parse_module(const struct tag *t, struct multiboot2 *mb)
 	if (mb->modules == MULTIBOOT2_MODULES)
 		log_host_error("more than %d modules: the guest and its initrd are all there can be",
 			       MULTIBOOT2_MODULES);
-	mb->module[mb->modules++] = (struct multiboot2_module){
+	mb->module[mb->modules] = (struct multiboot2_module){
 		.at = { m->start, m->end },
-		.command_line = tag_text(t, m->text),
+		.command_line = unescape(tag_text(t, m->text), line[mb->modules]),
 	};
+	mb->modules++;
 }
 
 static void parse_memory_map(const struct tag *t, struct multiboot2 *mb)

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #define MULTIBOOT2_MODULES	2	/* the guest, and its initrd */
+#define MULTIBOOT2_LINE		4096	/* bytes of a module's command line, with its terminator */
 #define MULTIBOOT2_REGIONS	64
 
 struct multiboot2_range {
@@ -13,7 +14,7 @@ struct multiboot2_range {
 
 struct multiboot2_module {
 	struct multiboot2_range at;
-	const char *command_line;	/* in the loader's structure, terminated */
+	const char *command_line;	/* without GRUB's backslashes */
 };
 
 struct multiboot2 {

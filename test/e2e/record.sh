@@ -6,13 +6,8 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 build=$(realpath "${1:?usage: record.sh BUILD_DIR}")
-vexit=$build/vexit
-work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
-export TMPDIR=$work/tmp && mkdir "$TMPDIR"
+. test/support/e2e.sh
 
-ok() { echo "ok $1"; }
-not_ok() { echo "not ok $1"; }
-check() { local name=$1; shift; if "$@"; then ok "$name"; else not_ok "$name: $*"; fi; }
 # status WANTED NAME COMMAND…
 status() {
 	local wanted=$1 name=$2 got
@@ -21,11 +16,6 @@ status() {
 	got=$?
 	if [ $got = "$wanted" ]; then ok "$name"; return; fi
 	not_ok "$name: status $got, expected $wanted"
-	cat "$work/err"
-}
-said() {
-	if grep -q -- "$2" "$work/err"; then ok "$1"; return; fi
-	not_ok "$1: expected '$2' in:"
 	cat "$work/err"
 }
 records() { zstd -dcq "$1" | sha256sum; }

@@ -7,21 +7,14 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 build=$(realpath "${1:?usage: stop.sh BUILD_DIR}")
-vexit=$build/vexit
-work=$(mktemp -d)
+. test/support/e2e.sh
 mounts=()
-cleanup() {
-	[ -z "${pid:-}" ] || kill -KILL "$pid" 2>/dev/null
+# shellcheck disable=SC2317
+clean_more() {
 	for m in "${mounts[@]}"; do umount -l "$m" 2>/dev/null; done
-	rm -rf "$work"
+	clean_up
 }
-trap cleanup EXIT
-export TMPDIR=$work/tmp && mkdir "$TMPDIR"
-
-ok() { echo "ok $1"; }
-not_ok() { echo "not ok $1"; cat "$work/err" 2>/dev/null; }
-check() { local name=$1; shift; if "$@"; then ok "$name"; else not_ok "$name: $*"; fi; }
-said() { if grep -q -- "$2" "$work/err"; then ok "$1"; else not_ok "$1: expected '$2'"; fi; }
+trap clean_more EXIT
 
 # Start a recording in the background: $pid. The rest are its arguments.
 start() {
@@ -55,6 +48,7 @@ emulator() { pgrep -P "$pid" bochs; }
 whole() { "$vexit" verify "$work/t.vxt" >"$work/out" 2>>"$work/err"; }
 ended_stopped() { "$vexit" info --json "$work/t.vxt" 2>/dev/null | grep -q '"ended": "stopped 0"'; }
 
+patience=$(measure_boot)
 for guest in spin bench; do
 	append=; [ $guest = bench ] && append="n=100000000"
 	# ^C is a signal to the whole group; a background job of a script ignores SIGINT, which
@@ -64,10 +58,10 @@ for guest in spin bench; do
 	check "^C on $guest gives 130" [ $got = 130 ]
 	check "^C on $guest leaves a whole trace" whole
 	check "which says that it was stopped" ended_stopped
-	start --guest $guest --append "$append" --timeout 10
+	start --guest $guest --append "$append" --timeout $patience
 	finish
 	check "a timeout on $guest gives 1" [ $got = 1 ]
-	said "and says so" 'timeout after 10'
+	said "and says so" "timeout after $patience"
 	check "a timeout on $guest leaves a whole trace" whole
 	check "which says that it was stopped" ended_stopped
 done
