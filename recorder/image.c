@@ -79,7 +79,8 @@ static bool store(const char *path, const void *bytes, size_t size)
 	if (f && fclose(f))
 		ok = false;
 	if (!ok)
-		command_fail(0, "%s: %s", path, strerror(errno));
+		command_fail(0, "%s: %s%s", path, strerror(errno),
+			     errno == ENOSPC ? "; free some space, or set TMPDIR to a larger file system" : "");
 	return ok;
 }
 
@@ -118,7 +119,7 @@ static char *grub_config(const struct image_config *c)
 	if (!f)
 		abort();
 	fprintf(f, "multiboot2 " PLACEHOLDER " %s\nmodule2 /boot/guest", c->options);
-	ok = quote_words(f, c->guest_name) && (!c->append || quote_words(f, c->append));
+	ok = quote_words(f, c->guest_name) && (!c->append || !*c->append || quote_words(f, c->append));
 	fprintf(f, "\n%sboot\n", c->initrd ? "module2 /boot/initrd initrd\n" : "");
 	fclose(f);
 	if (!ok) {
