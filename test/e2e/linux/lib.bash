@@ -1,14 +1,15 @@
 # lib.bash: what the tests with the Linux guest share: record a boot, and hold the trace, its replay, its SQL and the
 # console against each other. Sourced by test/e2e/linux.sh and test/e2e/linux/*.sh, which have set $build.
 #
-# Leaves $vexit, $kernel, $initrd, and $work, which goes away at the end; prints `ok NAME` and `not ok NAME`.
+# Leaves $vexit, $kernel, $initrd, and $work, which goes away at the end (KEEP=DIR: it is DIR and stays); prints `ok NAME` and
+# `not ok NAME`.
 build=$(realpath "$build")
 vexit=$build/vexit
 kernel=$(realpath "${KERNEL:-$build/linux/vmlinuz}")
 initrd=$build/linux/initrd.gz
-work=$(mktemp -d) pid=
-trap '[ -z "$pid" ] || kill -KILL "$pid" 2>/dev/null; rm -rf "$work"' EXIT
-export TMPDIR=$work/tmp && mkdir "$TMPDIR"
+work=${KEEP:-$(mktemp -d)} pid=
+trap '[ -z "$pid" ] || kill -KILL "$pid" 2>/dev/null; [ -n "${KEEP:-}" ] || rm -rf "$work"' EXIT
+export TMPDIR=$work/tmp && mkdir -p "$TMPDIR"
 BOOT_TIMEOUT=${BOOT_TIMEOUT:-550}	# seconds; a boot takes less than 60 on an idle machine
 
 ok() { echo "ok $1"; }
