@@ -13,6 +13,20 @@
 #include "recorder/command.h"
 #include "recorder/machine.h"
 
+#define RAM_END		(UINT64_C(3) << 30)	/* of the machine: devices are above */
+#define HYPERVISOR	(UINT64_C(16) << 20)	/* the least that it works in */
+
+/* The loader has the files in memory while the hypervisor makes a guest of them. */
+static bool check_room(const struct image_config *c, uint64_t files)
+{
+	if (files <= RAM_END - HYPERVISOR && c->memory <= RAM_END - HYPERVISOR - files)
+		return true;
+	command_fail(0, "--mem: expected at most %" PRIu64 "M with %" PRIu64 " MiB of files, got %" PRIu64 "M",
+		     files <= RAM_END - HYPERVISOR ? (RAM_END - HYPERVISOR - files) >> 20 : 0, files >> 20,
+		     c->memory >> 20);
+	return false;
+}
+
 static void print_error(const struct image_config *c, const struct load_error *e)
 {
 	const char *file = e->file == LOAD_GUEST ? c->guest : e->file == LOAD_INITRD ? c->initrd : "--append";
@@ -42,5 +56,5 @@ bool guest_file_check(const struct image_config *c, const struct image_part *gue
 	if (!ok)
 		print_error(c, &error);
 	free(line);
-	return ok;
+	return ok && check_room(c, guest->size + in.initrd.size);
 }

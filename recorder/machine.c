@@ -148,8 +148,19 @@ static void run_emulator(const struct machine *m, char **command, pid_t parent)
 	_exit(127);
 }
 
+/* What the loader puts beside the guest's memory: at most all that is on the medium. */
+static uint64_t medium_mib(const struct machine *m)
+{
+	char path[PATH_MAX + 32];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/" MACHINE_ISO, m->directory);
+	return stat(path, &st) ? 0 : ((uint64_t)st.st_size + (1 << 20) - 1) >> 20;
+}
+
 bool machine_start(struct machine *m, const struct machine_config *c)
 {
+	struct machine_config sized = *c;
 	static const char *const stale[] = { MACHINE_CONSOLE, MACHINE_WIRE, MACHINE_LOG, MACHINE_EVENTS,
 					     MACHINE_ISO ".lock" };
 	char path[PATH_MAX + 32], **command;
@@ -162,7 +173,8 @@ bool machine_start(struct machine *m, const struct machine_config *c)
 	if (!serial_listen(&m->log, "hypervisor's log") ||
 	    (c->input && !serial_listen(&m->console, "guest's console")))
 		return false;
-	command = m->kind == MACHINE_BOCHS ? bochs_command(m, c) : qemu_command(m, c);
+	sized.memory_mib += medium_mib(m);
+	command = m->kind == MACHINE_BOCHS ? bochs_command(m, &sized) : qemu_command(m, &sized);
 	if (!command)
 		return false;
 	fflush(NULL);

@@ -18,7 +18,7 @@ enum machine_kind { MACHINE_AUTO, MACHINE_BOCHS, MACHINE_QEMU };
 struct machine_config {
 	enum machine_kind kind;
 	const char *cpu;		/* the emulator's model, NULL: its default with VMX */
-	uint64_t memory_mib;		/* of the machine: the guest's and the hypervisor's */
+	uint64_t memory_mib;		/* of the machine: the guest's and the hypervisor's; the medium's comes on top */
 	uint64_t rtc;			/* seconds since 1970, UTC, at power-on */
 	bool input;			/* the console is two-way: a socket, not a file, and slower */
 };
