@@ -171,7 +171,7 @@ static int check_options(uint64_t *rtc)
 static bool build_image(const struct recording *r)
 {
 	static const char *const levels[] = { "full", "touched", "off" };
-	char hypervisor[PATH_MAX], guest[PATH_MAX];
+	char hypervisor[PATH_MAX], guest[PATH_MAX], name[PATH_MAX];
 	struct image_config c = {
 		.hypervisor = hypervisor, .guest = guest, .append = option.append, .initrd = option.initrd
 	};
@@ -184,7 +184,11 @@ static bool build_image(const struct recording *r)
 	}
 	if (!find_guest(guest, sizeof(guest)))
 		return false;
-	c.guest_name = strrchr(guest, '/') ? strrchr(guest, '/') + 1 : guest;
+	/* Guests take the first word of their command line for the file's name: it is one word. */
+	snprintf(name, sizeof(name), "%s", strrchr(guest, '/') ? strrchr(guest, '/') + 1 : guest);
+	for (char *p = name; *p; p++)
+		*p = *p == ' ' ? '_' : *p;
+	c.guest_name = name;
 	c.memory = option.memory;
 	c.vcpus = (uint32_t)option.vcpus;
 	snprintf(c.options, sizeof(c.options),

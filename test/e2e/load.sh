@@ -31,11 +31,12 @@ refused() {
 
 gcc -c test/e2e/bzimage.S -o "$work/kernel.o" && objcopy -O binary -j .text "$work/kernel.o" "$work/kernel"
 seq 1000 >"$work/initrd"
+cp "$work/kernel" "$work/a kernel"
 
-"$vexit" record --machine bochs --timeout 120 --guest "$work/kernel" --initrd "$work/initrd" --append "two  words" --mem 64M \
+"$vexit" record --machine bochs --timeout 120 --guest "$work/a kernel" --initrd "$work/initrd" --append "two  words" --mem 64M \
 	--console "$work/console" --keep "$work/keep" -o "$work/t.vxt" >"$work/out" 2>"$work/err" </dev/null
 check "a bzImage starts and finds all that it was given" [ $? = 0 ]
-check "its command line is what was appended" [ "$(head -n 1 "$work/console")" = "two words" ]
+check "its command line is what was appended" [ "$(head -n 1 "$work/console")" = "two  words" ]
 check "its initrd arrives whole" cmp -s <(tail -n +2 "$work/console") "$work/initrd"
 check "its trace replays" "$vexit" replay -q "$work/t.vxt"
 
