@@ -24,9 +24,12 @@ struct verdict {
 	size_t log_size, log_cap;
 	char line[512];			/* the one in hand */
 	size_t line_size;
+	char time[256];			/* where the time went: NAME=CYCLES … */
 };
 
 void verdict_feed(struct verdict *v, const char *bytes, size_t size);
+/* Where the run's time went, in the host's cycles by the log, as a JSON object. */
+void verdict_print_time(FILE *to, const struct verdict *v);
 /* The log's last lines but the verdict, indented, to stderr: the hypervisor's report. */
 void verdict_print_report(const struct verdict *v);
 /* "debug-exit 0" */

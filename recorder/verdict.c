@@ -51,6 +51,7 @@ int verdict_status(uint32_t kind, uint64_t value)
 
 static void take_line(struct verdict *v)
 {
+	static const char time[] = "vexit: time ";
 	char kind[32];
 	uint64_t value;
 
@@ -68,7 +69,26 @@ static void take_line(struct verdict *v)
 			v->value = value;
 		}
 	}
+	if (!strncmp(v->line, time, sizeof(time) - 1))
+		snprintf(v->time, sizeof(v->time), "%s", v->line + sizeof(time) - 1);
 	v->line_size = 0;
+}
+
+void verdict_print_time(FILE *to, const struct verdict *v)
+{
+	char text[sizeof(v->time)], name[32], *rest = text, *word;
+	const char *comma = "";
+	uint64_t cycles;
+
+	snprintf(text, sizeof(text), "%s", v->time);
+	fputc('{', to);
+	while ((word = strtok_r(rest, " ", &rest))) {
+		if (sscanf(word, "%31[a-z_]=%" SCNu64, name, &cycles) != 2)
+			continue;
+		fprintf(to, "%s\"%s\": %" PRIu64, comma, name, cycles);
+		comma = ", ";
+	}
+	fputc('}', to);
 }
 
 static void keep(struct verdict *v, const char *bytes, size_t size)

@@ -89,6 +89,7 @@ void serial_write(struct serial *s, const void *bytes, size_t count)
 
 	if (!s->present)
 		return;
+	s->cycles -= x86_rdtsc();
 	while (count) {
 		size_t n;
 
@@ -102,6 +103,7 @@ void serial_write(struct serial *s, const void *bytes, size_t count)
 		p += n;
 		count -= n;
 	}
+	s->cycles += x86_rdtsc();
 }
 
 bool serial_receive(struct serial *s, uint8_t *byte)

@@ -10,6 +10,7 @@ struct serial {
 	uint16_t port;		/* first of the UART's eight I/O ports */
 	bool present;		/* found at serial_init(); an absent one swallows what is written */
 	uint8_t room;		/* bytes that the transmit FIFO surely still takes */
+	uint64_t cycles;	/* TSC cycles spent in serial_write(), ever */
 };
 
 extern struct serial serial_console;	/* COM1: what the guest prints and reads */

@@ -9,6 +9,8 @@
 
 #include "boot/log.h"
 #include "boot/panic.h"
+#include "boot/serial.h"
+#include "boot/x86.h"
 #include "vmx/report.h"
 #include "vmx/vmx.h"
 
@@ -100,6 +102,24 @@ void report_vcpu(struct vmx *x, struct vmx_cpu *c)
 	print_history(&x->history);
 }
 
+/*
+ * Where the time of the run went, as the recorder reads it: NAME=CYCLES. Wire and console are the polling of their
+ * UARTs; `last_` is what the last frame took, after the run's end. What is in none of these is the hypervisor's.
+ */
+static void report_time(const struct vmx *x)
+{
+	const struct tracer *t = &x->tracer;
+
+	log_print("vexit: time total=%lu idle=%lu console=%lu", x86_rdtsc() - x->time.start, x->time.idle,
+		  serial_console.cycles);
+	if (t->level == TRACE_OFF)
+		log_print(" guest=%lu", x->time.guest);
+	else
+		log_print(" zstd=%lu wire=%lu last_zstd=%lu last_wire=%lu", t->zstd_cycles, serial_trace.cycles,
+			  t->zstd_cycles - t->zstd_before, serial_trace.cycles - t->wire_before);
+	log_print("\n");
+}
+
 void report_totals(const struct vmx *x)
 {
 	log_print("vexit: %lu exits", x->history.count);
@@ -108,6 +128,7 @@ void report_totals(const struct vmx *x)
 			log_print(", %s %lu", report_reason(reason),
 				  x->tracer.encoder.reasons[reason]);
 	log_print("\n");
+	report_time(x);
 	/* For the recorder. What is still in the UART the guest has not seen. */
 	if (x->input_taken > x->vm.uart.rx_count)
 		log_print("vexit: input %lu\n", x->input_taken - x->vm.uart.rx_count);

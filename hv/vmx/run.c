@@ -81,6 +81,8 @@ static __attribute__((noinline)) enum entry_result entry_step(struct vmx *x, str
 	}
 	if (__builtin_expect(result != ENTRY_ENTER, 0))
 		wait(c, level);
+	else if (v->vmcs[VMCS_GUEST_ACTIVITY_STATE] == ACTIVITY_HLT)
+		x->time.idle_since = now;
 	return result;
 }
 
@@ -181,7 +183,11 @@ static inline HOT enum exit_action exit_traced(struct vmx *x, struct vmx_cpu *c,
 static inline HOT enum exit_action handle_exit(struct vmx *x, struct vmx_cpu *c, struct vcpu *v,
 					       enum trace_level level, struct item *items)
 {
-	v->tsc = x86_rdtsc();
+	uint64_t now = x86_rdtsc();
+
+	if (level == TRACE_OFF)
+		x->time.guest += now - v->tsc;
+	v->tsc = now;
 	return level == TRACE_OFF ? exit_untraced(x, c, v) : exit_traced(x, c, v, level, items);
 }
 
@@ -203,6 +209,10 @@ static __attribute__((noinline, cold)) bool stop_requested(void)
  */
 static __attribute__((noinline, cold)) bool machine_exit(struct vmx *x, struct vcpu *v, uint64_t reason)
 {
+	if (x->time.idle_since) {	/* nothing else ends a halt */
+		x->time.idle += v->tsc - x->time.idle_since;
+		x->time.idle_since = 0;
+	}
 	switch (reason) {
 	case REASON_EXCEPTION_OR_NMI:
 		if ((vmcs_read(v, VMCS_EXIT_INTR_INFO) & INTR_INFO_TYPE) == INTR_TYPE_NMI)
@@ -309,6 +319,7 @@ LOOP(loop_untraced, TRACE_OFF)
 
 struct vm_stop run(struct vmx *x)
 {
+	x->time.start = x86_rdtsc();
 	switch (x->tracer.level) {
 	case TRACE_FULL:
 		return loop_full(x);

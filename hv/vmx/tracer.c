@@ -191,6 +191,8 @@ void tracer_finish(struct vmx *x, const struct vm_stop *stop)
 	static struct closing closing;
 	static uint8_t bytes[CLOSING_MAX];
 
+	t->zstd_before = t->zstd_cycles;
+	t->wire_before = serial_trace.cycles;
 	if (t->level != TRACE_OFF)
 		send_frame(t);
 	closing = (struct closing){

@@ -27,6 +27,7 @@ struct tracer {
 	struct ZSTD_CCtx_s *zstd;
 	uint64_t zstd_level;		/* option zstd=; 0: by what a frame holds */
 	uint64_t zstd_cycles, raw_bytes;/* spent on compression; compressed, session frames included */
+	uint64_t zstd_before, wire_before;	/* cycles of compression and wire when the run ended, before the last frame went out */
 	struct session *session;
 	struct frame_header header;	/* of the frame that is being sent */
 	struct encoder encoder;

@@ -61,6 +61,14 @@ struct scheduler {
 	uint64_t slice;			/* cycles */
 };
 
+/* Where a run's time went, in cycles of the host's TSC; report.c prints it. */
+struct vmx_time {
+	uint64_t start;			/* the run began */
+	uint64_t guest;			/* untraced: from entry steps to exits. Traced, the records say more */
+	uint64_t idle;			/* in activity state HLT */
+	uint64_t idle_since;		/* entered in it then; 0: it wasn't */
+};
+
 struct vmx {
 	struct vm vm;
 	struct world world;
@@ -80,6 +88,7 @@ struct vmx {
 	uint8_t *guest_memory;		/* GPA 0 */
 	struct capability capability;
 	struct exit_history history;
+	struct vmx_time time;
 	struct tracer tracer;
 };
 
