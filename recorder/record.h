@@ -8,6 +8,7 @@
 #define VEXIT_RECORD_H
 
 #include <signal.h>
+#include <stdio.h>
 
 #include "recorder/input.h"
 #include "recorder/symbols.h"
