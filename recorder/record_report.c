@@ -19,9 +19,9 @@ static void print_json(const struct recording *r, int status)
 	json_string(stdout, r->verdict.known ? verdict_text(r->verdict.kind, r->verdict.value) : "");
 	printf(", \"status\": %d, \"closed\": %s, \"exits\": %" PRIu64 ", \"steps\": %" PRIu64
 	       ", \"boots\": %" PRIu64 ", \"frames\": %" PRIu64 ", \"bytes\": %" PRIu64 ", \"console_bytes\": %" PRIu64
-	       ", \"seconds\": %.2f, \"cycles\": ",
+	       ", \"wire_bytes\": %" PRIu64 ", \"seconds\": %.2f, \"cycles\": ",
 	       status, s->closed ? "true" : "false", s->exits, s->steps, r->boots, s->frames,
-	       s->written, r->console_bytes, r->seconds);
+	       s->written, r->console_bytes, s->received, r->seconds);
 	verdict_print_time(stdout, &r->verdict);
 	printf("}\n");
 }

@@ -62,6 +62,14 @@ figure host.import "$(rate "$(seconds "$vexit" import -q "$work/exits.vxt" -o "$
 note "decode, and SQLite alone with the same rows"
 "$build/bench-host" "$work/exits.vxt" "$work/exits.db" "$work/plain.db" | while read -r name value; do figure "$name" "$value" exits/s; done
 
+# ---- a Linux boot ----
+if [ -s "${KERNEL:-$build/linux/vmlinuz}" ] && [ -s "$build/linux/initrd.gz" ]; then
+	note "a Linux boot, traced, untraced and without a hypervisor"
+	test/bench/linux.sh "$build" >>"$work/figures"
+else
+	note "no Linux boot: 'make linux' fetches its kernel"
+fi
+
 # ---- KVM in the same Bochs, by `make bench-kvm`: as measured here; if it wasn't, as measured before and kept in the tree ----
 if [ -s "$build/kvm.json" ]; then
 	peers=$build/kvm.json origin="as 'make bench-kvm' measured them here on $(date -r "$build/kvm.json" +%F)"

@@ -8,7 +8,7 @@ class Record:
     code (slot, or REG0 + register). `known` says at level touched which of `at` are known, else None."""
 
     __slots__ = ('frame', 'step', 'seq', 'entry', 'vcpu', 'tsc', 'unfinished', 'changed', 'before', 'at', 'after',
-                 'known', 'reason', 'result', 'wake_at', 'deadline', 'crossings', 'effects', 'checks', 'notes', 'insn')
+                 'known', 'reason', 'result', 'wake_at', 'deadline', 'crossings', 'effects', 'checks', 'notes', 'insn', 'size')
 
     def json(self, session):
         names = session.names
@@ -124,7 +124,7 @@ class Frame:
                 r, p = self._record(b, p, memos, times, vcpu, time)
             except (IndexError, ValueError, TypeError) as e:
                 self.fail(f'record {i} at {start}: {e or "ends early"}')
-            r.frame, r.step, r.seq = h.frame, step, seq
+            r.frame, r.step, r.seq, r.size = h.frame, step, seq, p - start
             step += 1
             seq += not r.entry
             vcpu, time = r.vcpu, (r.tsc + r.notes[0] & M64 if r.notes else r.tsc)

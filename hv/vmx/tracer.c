@@ -156,6 +156,7 @@ void tracer_init(struct vmx *x, const struct boot *boot)
 	zstd_init(t);
 	session_describe(x, boot, t->session);
 	send_session(t, 0);
+	t->zstd_cycles = serial_trace.cycles = 0;	/* the run's own are told */
 	t->opened = true;
 }
 
