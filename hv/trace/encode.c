@@ -201,6 +201,20 @@ static __attribute__((noinline)) void make_checks(struct encoder *e, const struc
 	e->check_count = n;
 }
 
+bool encoder_same_checks(struct encoder *e, const struct effects_echo *m, struct vm *vm)
+{
+	if ((vm->touched & (vm->touched - 1)) == 0) {	/* mostly one */
+		if (device_check(e, vm, (unsigned)__builtin_ctzll(vm->touched)) != m->checks[1])
+			return false;
+	} else {
+		make_checks(e, vm);
+		if (m->checks[1] != e->first_checks)
+			return false;
+	}
+	vm->touched = 0;
+	return true;
+}
+
 static uint8_t *put_checks(const struct encoder *e, uint8_t *p, const struct vm *vm)
 {
 	unsigned n = 0;
@@ -248,7 +262,7 @@ static void note_plain(struct effects_echo *m, const struct encoder *e, const st
 			m->plain = ECHO_ONLY_TIME;
 		return;
 	}
-	if (!retired_plainly(e, v, vm, (enum exit_action)result))
+	if (!retired_plainly(e, v, (enum exit_action)result))
 		return;
 	for (uint32_t set = v->gpr_dirty; set; set &= set - 1, n++) {
 		unsigned reg = (unsigned)__builtin_ctz(set);

@@ -20,6 +20,9 @@ struct record {
 /* Remember a device's words and its check byte (encode_frame.c). */
 void encoder_see_device(struct encoder *e, const struct vm *vm, unsigned device);
 
+/* Whether all devices that the step touched have the check byte in the echo; if so, clears vm->touched. */
+bool encoder_same_checks(struct encoder *e, const struct effects_echo *m, struct vm *vm);
+
 /* Cold halves, in encode.c */
 struct record encoder_other_vcpu(struct encoder *e, const struct vcpu *v, struct record r);
 struct record encoder_put_snapshot(struct encoder *e, const struct vcpu *v, struct snapshot_echo *s,
@@ -146,15 +149,13 @@ static inline bool same_registers(const struct effects_echo *m, const struct vcp
 #define ONLY_RIP (UINT64_C(1) << VMCS_GUEST_RIP % 64)
 _Static_assert(VMCS_WORDS == 3 && VMCS_GUEST_RIP / 64 == 2, "the words of the dirty set below");
 
-/* Retired, RIP and blocking as predicted, no crossing, no device: what is left is registers, and not CR2. */
-static inline bool retired_plainly(const struct encoder *e, const struct vcpu *v, const struct vm *vm,
-				   enum exit_action action)
+/* Retired, RIP and blocking as predicted, no crossing: what is left is devices, and registers without CR2. */
+static inline bool retired_plainly(const struct encoder *e, const struct vcpu *v, enum exit_action action)
 {
 	const uint64_t *vmcs = v->vmcs;
 
 	return action == ACTION_RETIRE &&
-	       !(v->dirty[0] | v->dirty[1] | (v->dirty[2] ^ ONLY_RIP) | vm->touched | e->crossing_count |
-		 e->insn_len) &&
+	       !(v->dirty[0] | v->dirty[1] | (v->dirty[2] ^ ONLY_RIP) | e->crossing_count | e->insn_len) &&
 	       vmcs[VMCS_GUEST_RIP] == v->vmcs_before[VMCS_GUEST_RIP] + vmcs[VMCS_EXIT_INSTRUCTION_LEN] &&
 	       !(vmcs[VMCS_GUEST_INTERRUPTIBILITY] & (BLOCKING_STI | BLOCKING_MOV_SS));
 }
@@ -172,8 +173,9 @@ bool encoder_end_exit(struct encoder *e, const struct vcpu *v, struct vm *vm, en
 	if (__builtin_expect(s->item_count != e->item_count ||
 			     !same_items(e->items, s->items, e->item_count), 0))
 		r = encoder_put_snapshot(e, v, s, r);
-	plain = __builtin_expect(retired_plainly(e, v, vm, action) && m->plain == v->gpr_dirty &&
-				 same_registers(m, v), 1);
+	plain = __builtin_expect(retired_plainly(e, v, action) && m->plain == v->gpr_dirty &&
+				 m->checks[0] == vm->touched && same_registers(m, v), 1) &&
+		(__builtin_expect(vm->touched == 0, 1) || encoder_same_checks(e, m, vm));
 	if (!plain)
 		r = encoder_exit_effects(e, v, vm, m, action, r);
 	/*

@@ -161,6 +161,8 @@ static void random_handler(struct fixture *f, struct vcpu *v)
 		f->vm.uart.scratch++;
 		vm_touch(&f->vm, VM_DEVICE_UART);
 	}
+	if (random_below(3) == 0)	/* touched, and as it was */
+		vm_touch(&f->vm, random_below(4) ? VM_DEVICE_UART : VM_DEVICE_CPU0);
 }
 
 static void note_state(struct fixture *f, struct vcpu *v)
