@@ -21,7 +21,8 @@ from vxtframe import ACTIONS, CROSSINGS, RESULTS
 
 SNAPSHOTS = 50
 DIFFERENCES_MAX = 20
-DEVICES = {VCPUS_MAX: 'uart', VCPUS_MAX + 1: 'vm'}
+DEVICES = {VCPUS_MAX: 'uart', VCPUS_MAX + 1: 'vm', VCPUS_MAX + 2: 'ioapic', VCPUS_MAX + 3: 'pic', VCPUS_MAX + 4: 'pit',
+           VCPUS_MAX + 5: 'rtc', VCPUS_MAX + 6: 'chipset'}
 
 
 def number(value):
