@@ -507,12 +507,12 @@ static void garbage(struct variant *v)
 		case 0:
 			memset(bytes, 0, size);
 			break;
-		case 1:		/* a frame of ours that ends too early, at whatever byte */
+		case 1:		/* a frame of ours that ends too early: by enough that what follows can't be its end */
 			from = v->base->piece[random_below(v->base->pieces)].offset;
 			size = size < v->base->size - from ? size : v->base->size - from;
 			for (size_t i = 0; i < v->base->pieces; i++)
-				if (v->base->piece[i].offset == from && size >= v->base->piece[i].size)
-					size = v->base->piece[i].size - 1;
+				if (v->base->piece[i].offset == from && size > v->base->piece[i].size - 4)
+					size = v->base->piece[i].size - 4;
 			memcpy(bytes, v->base->bytes + from, size);
 			break;
 		case 2:		/* the magic number, and a size */
