@@ -85,9 +85,9 @@ static bool store(const char *path, const void *bytes, size_t size)
 }
 
 /*
- * Append `words` for GRUB's command module2, so that they come out as they are. GRUB takes each word quoted, even an
- * empty one, and joins them by a space; a word with a space within would get quotes of GRUB's own. It puts
- * backslashes before quotes and backslashes, which hv/boot/multiboot2.c takes away.
+ * Append `words` for GRUB's command module2, so that they come out as they are. GRUB takes each word
+ * quoted, even an empty one, and joins them by a space; a word with a space within would get quotes of
+ * GRUB's own. It puts backslashes before quotes and backslashes, which hv/boot/multiboot2.c takes away.
  */
 static bool quote_words(FILE *to, const char *words)
 {

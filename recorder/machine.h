@@ -112,7 +112,10 @@ const char *image_directory(void);
 
 /* ---- guest_file.c ---- */
 
-/* Whether the hypervisor will load this guest, and this initrd if not NULL. false: printed why not, and where in which file. */
+/*
+ * Whether the hypervisor will load this guest, and this initrd if not NULL. false: printed why not, and
+ * where in which file.
+ */
 bool guest_file_check(const struct image_config *c, const struct image_part *guest, const struct image_part *initrd);
 
 /* ---- follow.c ---- */

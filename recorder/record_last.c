@@ -1,6 +1,7 @@
 /*
- * record_last.c: what a guest was doing when it had to be stopped, or stopped itself: its last exits in words, and
- * where it was at the exits of its last second. Called by record_report.c, with the trace just written.
+ * record_last.c: what a guest was doing when it had to be stopped, or stopped itself: its last exits in
+ * words, and where it was at the exits of its last second. Called by record_report.c, with the trace just
+ * written.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -106,8 +107,8 @@ static int compare_places(const void *a, const void *b)
 }
 
 /*
- * The RIPs of the last second's exits, but of LAST_EXITS at least, sorted, and the bytes that they printed. Gives
- * their number.
+ * The RIPs of the last second's exits, but of LAST_EXITS at least, sorted, and the bytes that they printed.
+ * Gives their number.
  */
 static size_t last_places(const struct last *l, uint64_t second, uint64_t rips[PLACES_EXITS], uint64_t *bytes)
 {

@@ -1,6 +1,6 @@
 /*
- * record_report.c: what is told when a recording has ended: why, how the guest ended, what it was doing, what is in
- * the trace; and the status that follows. Called by cmd_record.c.
+ * record_report.c: what is told when a recording has ended: why, how the guest ended, what it was doing,
+ * what is in the trace; and the status that follows. Called by cmd_record.c.
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -20,7 +20,10 @@ size_t session_unpack(const uint8_t *in, size_t size, uint8_t *out)
 		memcpy(out, in, size);
 		return size;
 	}
-	/* The size is said twice, and bounded before a byte is decompressed; nothing may stand behind the one frame. */
+	/*
+	 * The size is said twice, and bounded before a byte is decompressed; nothing may stand behind the
+	 * one frame.
+	 */
 	if (unpacked > SESSION_ENTRIES_MAX || ZSTD_getFrameContentSize(entries, packed) != unpacked ||
 	    ZSTD_findFrameCompressedSize(entries, packed) != packed)
 		return 0;

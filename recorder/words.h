@@ -5,7 +5,10 @@
 #include "recorder/symbols.h"
 #include "recorder/trace.h"
 
-/* What an exit is about where its instruction doesn't say it: "leaf 0x1", "MSR 0x1b", a port, an address; or "". */
+/*
+ * What an exit is about where its instruction doesn't say it: "leaf 0x1", "MSR 0x1b", a port, an address;
+ * or "".
+ */
 void exit_subject(char *text, size_t size, const struct vcpu *v, unsigned reason);
 
 /* The exit that `d` has decoded: "IO_INSTRUCTION out port 0x3f8 = 0x41", "RDMSR MSR 0x1b: 0xfee00900". */

@@ -38,8 +38,8 @@ struct writer *writer_open(const char *path, bool force);
 bool writer_feed(struct writer *w, const uint8_t *bytes, size_t size);
 
 /*
- * The stream has ended, and that of another session follows it in the same file. Counts go on; `started`, `closed`,
- * `session` and `closing` are the new one's.
+ * The stream has ended, and that of another session follows it in the same file. Counts go on; `started`,
+ * `closed`, `session` and `closing` are the new one's.
  */
 void writer_next_session(struct writer *w);
 

@@ -66,8 +66,8 @@ static void need(const struct tag *t, size_t size)
 }
 
 /*
- * GRUB puts a backslash before each quote and backslash of a word; they go here, so that a guest's command line is
- * what the user wrote. A copy: the loader's structure may lie in pages that are read-only for us.
+ * GRUB puts a backslash before each quote and backslash of a word; they go here, so that a guest's command
+ * line is what the user wrote. A copy: the loader's structure may lie in pages that are read-only for us.
  */
 static const char *unescape(const char *text, char to[MULTIBOOT2_LINE])
 {

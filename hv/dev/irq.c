@@ -1,5 +1,6 @@
 /*
- * irq.c: where an interrupt line goes: to the I/O APIC and to the 8259 pair, which both look at vm->ioapic.lines.
+ * irq.c: where an interrupt line goes: to the I/O APIC and to the 8259 pair, which both look at
+ * vm->ioapic.lines.
  *
  * Called by device models when a request rises or falls.
  */

@@ -2,8 +2,8 @@
  * lapic.c: the local APIC's requests, priorities, pins and ends of interrupts.
  *
  * Called by entry steps, by the I/O APIC and the 8259 pair, and by the local APIC's other files: registers
- * (lapic_registers.c), their MSRs (lapic_x2apic.c), interrupt commands (lapic_icr.c), the timer (lapic_timer.c).
- * Marks a vCPU as touched only when something of it changed.
+ * (lapic_registers.c), their MSRs (lapic_x2apic.c), interrupt commands (lapic_icr.c), the timer
+ * (lapic_timer.c). Marks a vCPU as touched only when something of it changed.
  */
 #include "dev/ioapic.h"
 #include "dev/lapic.h"

@@ -1,9 +1,9 @@
 /*
- * lapic.h: a vCPU's local APIC (SDM, "Advanced Programmable Interrupt Controller (APIC)"), in xAPIC mode by its page and in
- * x2APIC mode by MSRs.
+ * lapic.h: a vCPU's local APIC (SDM, "Advanced Programmable Interrupt Controller (APIC)"), in xAPIC mode by
+ * its page and in x2APIC mode by MSRs.
  *
- * Its timer counts at the TSC's frequency, divided as the guest says. Times (`now`) are the VM's, vm_time(); `self` is the vCPU
- * whose step this is: others that get an event are kicked.
+ * Its timer counts at the TSC's frequency, divided as the guest says. Times (`now`) are the VM's,
+ * vm_time(); `self` is the vCPU whose step this is: others that get an event are kicked.
  */
 #ifndef VEXIT_DEV_LAPIC_H
 #define VEXIT_DEV_LAPIC_H
@@ -20,7 +20,10 @@
 /* State after power-up or INIT; `id` is the vCPU's index. */
 void lapic_reset(struct lapic *l, uint32_t id);
 
-/* The BSP's as firmware hands it over: LINT0 is ExtINT, so that a guest which knows only the 8259 pair gets its interrupts. */
+/*
+ * The BSP's as firmware hands it over: LINT0 is ExtINT, so that a guest which knows only the 8259 pair gets
+ * its interrupts.
+ */
 void lapic_virtual_wire(struct lapic *l);
 
 static inline bool lapic_enabled(const struct vm_cpu *cpu)
@@ -51,8 +54,8 @@ bool lapic_set_base(struct vm *vm, struct world *w, unsigned self, uint64_t base
 void lapic_set_tpr(struct vm *vm, unsigned self, uint32_t tpr);
 
 /*
- * vCPU `target` looks at its LINT0, where the 8259 pair's output is, vm->pic.intr. `rose`: it is high since now; otherwise
- * what the vCPU makes of it has changed.
+ * vCPU `target` looks at its LINT0, where the 8259 pair's output is, vm->pic.intr. `rose`: it is high since
+ * now; otherwise what the vCPU makes of it has changed.
  */
 void lapic_lint0(struct vm *vm, struct world *w, unsigned self, unsigned target, bool rose);
 
@@ -92,7 +95,10 @@ struct apic_message {
 /* Deliver it. Gives whether any APIC took it. lapic_icr.c */
 bool lapic_message(struct vm *vm, struct world *w, unsigned self, const struct apic_message *m);
 
-/* Request `vector` at vCPU `target`, as an interrupt message or a local source does. Gives whether it was accepted. */
+/*
+ * Request `vector` at vCPU `target`, as an interrupt message or a local source does. Gives whether it was
+ * accepted.
+ */
 bool lapic_request(struct vm *vm, struct world *w, unsigned self, unsigned target, unsigned vector, bool level);
 
 /* vCPU `target` has something posted. */

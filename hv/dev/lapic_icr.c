@@ -1,9 +1,9 @@
 /*
- * lapic_icr.c: interrupt messages and commands: who is meant, and what reaches them (SDM, "Issuing Interprocessor
- * Interrupts").
+ * lapic_icr.c: interrupt messages and commands: who is meant, and what reaches them (SDM, "Issuing
+ * Interprocessor Interrupts").
  *
- * Called by lapic_registers.c for a write to the ICR's low half, and by the I/O APIC. INIT and SIPI are only noted in the target's struct
- * vm_cpu: its next entry step acts on them.
+ * Called by lapic_registers.c for a write to the ICR's low half, and by the I/O APIC. INIT and SIPI are
+ * only noted in the target's struct vm_cpu: its next entry step acts on them.
  */
 #include "dev/lapic.h"
 #include "dev/lapic_registers.h"

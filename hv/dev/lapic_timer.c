@@ -1,8 +1,9 @@
 /*
  * lapic_timer.c: the local APIC's timer (SDM, "APIC Timer"), one-shot, periodic and TSC-deadline.
  *
- * Called by the local APIC's registers, by msr.c and timers.c. State is a base and a deadline, never a count: a step in which only time
- * passed changes nothing here. A division happens only when a guest reads the count or misses whole periods.
+ * Called by the local APIC's registers, by msr.c and timers.c. State is a base and a deadline, never a
+ * count: a step in which only time passed changes nothing here. A division happens only when a guest reads
+ * the count or misses whole periods.
  */
 #include "dev/lapic.h"
 #include "dev/timers.h"

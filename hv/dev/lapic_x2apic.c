@@ -1,8 +1,9 @@
 /*
- * lapic_x2apic.c: the local APIC in x2APIC mode: its MSRs, and how a vCPU comes into the mode and out of it (SDM, "Extended XAPIC
- * (x2APIC)").
+ * lapic_x2apic.c: the local APIC in x2APIC mode: its MSRs, and how a vCPU comes into the mode and out of it
+ * (SDM, "Extended XAPIC (x2APIC)").
  *
- * Called by msr.c. What a register does is lapic_registers.c's; here is which of them exist, and what gives #GP.
+ * Called by msr.c. What a register does is lapic_registers.c's; here is which of them exist, and what gives
+ * #GP.
  */
 #include "dev/ioapic.h"
 #include "dev/lapic.h"
@@ -66,7 +67,10 @@ bool lapic_msr_read(const struct vm *vm, unsigned self, uint32_t msr, uint64_t *
 	return true;
 }
 
-/* SDM, "Reserved Bit Checking": all but these must be 0. The status bits of an LVT entry are read-only, not reserved. */
+/*
+ * SDM, "Reserved Bit Checking": all but these must be 0. The status bits of an LVT entry are read-only, not
+ * reserved.
+ */
 static uint64_t accepted(uint32_t offset)
 {
 	switch (offset) {

@@ -79,7 +79,10 @@ static uint8_t requests(const struct vm *vm, unsigned chip)
 	return chip_output(vm, 1) >= 0 ? irr | 1u << CASCADE : irr;
 }
 
-/* The input for which the chip raises INT, or -1: above all in service ("Fully Nested Mode" and its variants). */
+/*
+ * The input for which the chip raises INT, or -1: above all in service ("Fully Nested Mode" and its
+ * variants).
+ */
 static int chip_output(const struct vm *vm, unsigned chip)
 {
 	const struct pic_chip *c = &vm->pic.chip[chip];
@@ -218,7 +221,10 @@ static void initialization_word(struct pic_chip *c, uint8_t value)
 /* OCW2: "End of Interrupt", "Automatic Rotation", "Specific Rotation" */
 static void command(struct pic_chip *c, uint8_t value)
 {
-	/* Non-specific: what has the highest priority of those in service, but masked ones in special mask mode. */
+	/*
+	 * Non-specific: what has the highest priority of those in service, but masked ones in special mask
+	 * mode.
+	 */
 	int input = highest(c, c->flags & PIC_SPECIAL_MASK ? c->isr & ~c->imr : c->isr);
 
 	switch (value >> 5) {

@@ -1,6 +1,6 @@
 /*
- * pic.h: the 8259A pair (Intel, "8259A Programmable Interrupt Controller"), at PORT_PIC_MASTER and PORT_PIC_SLAVE, with the
- * ELCR of PC chipsets.
+ * pic.h: the 8259A pair (Intel, "8259A Programmable Interrupt Controller"), at PORT_PIC_MASTER and
+ * PORT_PIC_SLAVE, with the ELCR of PC chipsets.
  */
 #ifndef VEXIT_DEV_PIC_H
 #define VEXIT_DEV_PIC_H

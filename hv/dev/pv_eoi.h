@@ -1,6 +1,6 @@
 /*
- * pv_eoi.h: ends of interrupts without an exit: KVM's paravirtual EOI (Linux, Documentation/virt/kvm/x86/msr.rst,
- * MSR_KVM_EOI_EN).
+ * pv_eoi.h: ends of interrupts without an exit: KVM's paravirtual EOI (Linux,
+ * Documentation/virt/kvm/x86/msr.rst, MSR_KVM_EOI_EN).
  *
  * The guest names a word of its memory. While bit 0 of it is set, the guest may end the interrupt in service by
  * clearing that bit instead of writing EOI; what it did is seen before the local APIC is looked at again.
@@ -17,7 +17,10 @@
 /* MSR_KVM_EOI_EN was written. false: #GP(0). */
 bool pv_eoi_enable(struct vm *vm, struct world *w, unsigned self, uint64_t value);
 
-/* Take the end of an interrupt from vCPU `self`'s word, if it is there. Before anything asks its APIC what is in service. */
+/*
+ * Take the end of an interrupt from vCPU `self`'s word, if it is there. Before anything asks its APIC what
+ * is in service.
+ */
 void pv_eoi_take(struct vm *vm, struct world *w, unsigned self);
 
 /* At the end of an entry step: may the next end of an interrupt come by the word? */

@@ -24,9 +24,9 @@ void uart_write(struct vm *vm, struct world *w, unsigned self, unsigned offset, 
 		uint32_t count);
 
 /*
- * Take what was typed, while the guest wants it. For entry steps, at `now` not before uart.poll_at: the world is
- * asked once every UART_POLL_MS and not at each step, and no entry lasts over half a second, so a byte waits no
- * longer than that.
+ * Take what was typed, while the guest wants it. For entry steps, at `now` not before uart.poll_at: the
+ * world is asked once every UART_POLL_MS and not at each step, and no entry lasts over half a second, so a
+ * byte waits no longer than that.
  */
 void uart_take_input(struct vm *vm, struct world *w, unsigned self, uint64_t now);
 
@@ -36,8 +36,8 @@ static inline bool uart_has_room(const struct uart *u)
 }
 
 /*
- * Input goes to a guest that has its receiver on: ready to receive (RTS), or with the receive interrupt enabled.
- * Before that it would be lost when the guest sets up its UART, which clears the FIFO.
+ * Input goes to a guest that has its receiver on: ready to receive (RTS), or with the receive interrupt
+ * enabled. Before that it would be lost when the guest sets up its UART, which clears the FIFO.
  */
 static inline bool uart_wants_input(const struct uart *u)
 {

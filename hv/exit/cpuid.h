@@ -21,7 +21,10 @@
 
 #define XSAVE_LEGACY_AREA	576	/* bytes: FXSAVE's area and the XSAVE header */
 
-/* Where in config->cpuid_index a leaf is; UINT32_MAX: nowhere. Ranges 0 to 2 are bits 31:30 of the leaf; 3 is KVM's. */
+/*
+ * Where in config->cpuid_index a leaf is; UINT32_MAX: nowhere. Ranges 0 to 2 are bits 31:30 of the leaf; 3
+ * is KVM's.
+ */
 static inline uint32_t cpuid_index_of(uint32_t leaf)
 {
 	_Static_assert(CPUID_RANGE_LEAVES == 32, "a leaf's low five bits index its range");

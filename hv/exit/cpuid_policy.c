@@ -244,10 +244,11 @@ static void add_hypervisor(struct builder *b)
 
 /*
  * KVM's leaves, at the second of the places where guests look for a hypervisor. Linux uses x2APIC without
- * interrupt remapping only under hypervisors that it knows (try_to_enable_x2apic()): each access to the local APIC
- * would be an EPT violation and an emulated instruction, where an MSR is one short exit. It takes nothing of KVM's for granted
- * but what the feature bits say (arch/x86/kernel/kvm.c): no clock, no hypercall. Two features are offered: a port access needs
- * no delay, which saves the writes to port 0x80; and interrupts may end without an exit (pv_eoi.h).
+ * interrupt remapping only under hypervisors that it knows (try_to_enable_x2apic()): each access to the
+ * local APIC would be an EPT violation and an emulated instruction, where an MSR is one short exit. It
+ * takes nothing of KVM's for granted but what the feature bits say (arch/x86/kernel/kvm.c): no clock, no
+ * hypercall. Two features are offered: a port access needs no delay, which saves the writes to port 0x80;
+ * and interrupts may end without an exit (pv_eoi.h).
  */
 static void add_kvm(struct builder *b)
 {

@@ -26,7 +26,10 @@ static __attribute__((noinline)) enum exit_action finish_unusual(struct vcpu *v,
 	/* Outside 64-bit mode EIP wraps. */
 	if (crossed && !vcpu_is_64bit(v))
 		vmcs_write(v, VMCS_GUEST_RIP, (uint32_t)vmcs_read(v, VMCS_GUEST_RIP));
-	/* SDM, "Guest Non-Register State": both last until the instruction after STI, MOV SS or POP SS is done. */
+	/*
+	 * SDM, "Guest Non-Register State": both last until the instruction after STI, MOV SS or POP SS is
+	 * done.
+	 */
 	if (state & (BLOCKING_STI | BLOCKING_MOV_SS))
 		vmcs_write(v, VMCS_GUEST_INTERRUPTIBILITY, state & ~(uint64_t)(BLOCKING_STI | BLOCKING_MOV_SS));
 	if (vmcs_read(v, VMCS_GUEST_RFLAGS) & RFLAGS_TF)
@@ -37,7 +40,10 @@ static __attribute__((noinline)) enum exit_action finish_unusual(struct vcpu *v,
 /* What it reads is loaded: exit_dispatch() has seen to it. */
 static inline enum exit_action vmcs_forward_rip(struct vcpu *v)
 {
-	/* SDM, "Information for VM Exits Due to Instruction Execution": for an EPT violation the length is undefined. */
+	/*
+	 * SDM, "Information for VM Exits Due to Instruction Execution": for an EPT violation the length is
+	 * undefined.
+	 */
 	uint64_t length = __builtin_expect(v->retire_len, 0) ? v->retire_len : v->vmcs[VMCS_EXIT_INSTRUCTION_LEN];
 	uint64_t before = v->vmcs[VMCS_GUEST_RIP], rip = before + length, crossed = (before ^ rip) >> 32;
 

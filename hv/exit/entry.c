@@ -176,7 +176,10 @@ static enum entry_result idle(struct vcpu *v, struct vm *vm)
 {
 	struct vm_cpu *cpu = &vm->cpu[v->index];
 	uint64_t wake_at = cpu->activity == CPU_HALTED ? cpu->lapic.timer_deadline : TIME_NONE;
-	/* Whom the timers of the PC wake, their interrupts' ways decide: whoever sleeps last watches for all. */
+	/*
+	 * Whom the timers of the PC wake, their interrupts' ways decide: whoever sleeps last watches for
+	 * all.
+	 */
 	uint64_t nearest = vm->timer_next;
 	bool wakes = can_wake(cpu);
 
@@ -227,7 +230,10 @@ static void hide_tracing_time(struct vm *vm, struct world *w)
 	vm_touch(vm, VM_DEVICE_VM);
 }
 
-/* Metal takes a shorter way where vcpu_goes_on(); replay doesn't, and so sees to it that nothing is missed there. */
+/*
+ * Metal takes a shorter way where vcpu_goes_on(); replay doesn't, and so sees to it that nothing is missed
+ * there.
+ */
 enum entry_result vcpu_prepare_entry(struct vcpu *v, struct vm *vm, struct world *w)
 {
 	struct vm_cpu *cpu = &vm->cpu[v->index];

@@ -16,8 +16,8 @@ static inline uint64_t vm_host_time(const struct vm *vm, uint64_t time)
 }
 
 /*
- * Whether the deadline of the last entry is that of one now, at v->tsc, and hasn't come. Beyond the cap it is TIME_NONE:
- * enter() in entry.c.
+ * Whether the deadline of the last entry is that of one now, at v->tsc, and hasn't come. Beyond the cap it
+ * is TIME_NONE: enter() in entry.c.
  */
 static inline bool vcpu_same_deadline(const struct vcpu *v, const struct vm *vm)
 {
@@ -30,10 +30,10 @@ static inline bool vcpu_same_deadline(const struct vcpu *v, const struct vm *vm)
 }
 
 /*
- * Whether vcpu_prepare_entry() would say ENTRY_ENTER again, ask nothing and change nothing but the preemption timer's
- * value, which is vm_timer_value() of the old deadline: nobody else can run, nothing was posted or is due, and
- * the last entry was like that, too. Then wake_at is TIME_NONE. The two fields that an entry step sets are always
- * loaded (vmcs.def: KEPT).
+ * Whether vcpu_prepare_entry() would say ENTRY_ENTER again, ask nothing and change nothing but the
+ * preemption timer's value, which is vm_timer_value() of the old deadline: nobody else can run, nothing was
+ * posted or is due, and the last entry was like that, too. Then wake_at is TIME_NONE. The two fields that
+ * an entry step sets are always loaded (vmcs.def: KEPT).
  */
 static inline bool vcpu_goes_on(const struct vcpu *v, const struct vm *vm)
 {

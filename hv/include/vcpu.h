@@ -142,7 +142,8 @@ static inline __attribute__((always_inline)) void vcpu_begin_step(struct vcpu *v
 
 /*
  * Handle one VM exit (dispatch.c). RIP is advanced, STI/MOV-SS blocking cleared and the single-step
- * trap raised here alone. An event whose delivery the exit interrupted (IDT-vectoring information) is queued again.
+ * trap raised here alone. An event whose delivery the exit interrupted (IDT-vectoring information) is
+ * queued again.
  */
 enum exit_action exit_dispatch(struct vcpu *v, struct vm *vm, struct world *w);
 
@@ -153,7 +154,10 @@ enum exit_action exit_dispatch(struct vcpu *v, struct vm *vm, struct world *w);
  */
 enum entry_result vcpu_prepare_entry(struct vcpu *v, struct vm *vm, struct world *w);
 
-/* Whether the scheduler should take an entry step for vCPU `index` at time `now`: it runs, has an event posted, or is due. */
+/*
+ * Whether the scheduler should take an entry step for vCPU `index` at time `now`: it runs, has an event
+ * posted, or is due.
+ */
 bool vm_cpu_wants_step(const struct vm *vm, unsigned index, uint64_t now);
 
 /* How the BSP starts; the loader (hv/load) decides. */
@@ -174,8 +178,8 @@ struct vcpu_start {
 
 /*
  * Guest state at power-on: the BSP as `start` says; the others in the state of INIT, waiting for SIPI. Writes
- * guest-state slots, guest-owned masks and shadows, and the IA-32e bit of the entry controls; all other controls, host
- * state and addresses of bitmaps are metal's (setup.c in vmx/).
+ * guest-state slots, guest-owned masks and shadows, and the IA-32e bit of the entry controls; all other
+ * controls, host state and addresses of bitmaps are metal's (setup.c in vmx/).
  */
 void vcpu_reset(struct vcpu *v, struct vm *vm, const struct vcpu_start *start);
 

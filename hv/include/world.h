@@ -49,11 +49,17 @@ enum invvpid_type { INVVPID_ADDRESS, INVVPID_CONTEXT, INVVPID_ALL, INVVPID_CONTE
 struct world;
 
 struct world_ops {
-	/* [IN] `len` bytes of guest memory at `gpa`. Pre: vm_has_memory(vm, gpa, len). Each byte is recorded at its first read in the step. */
+	/*
+	 * [IN] `len` bytes of guest memory at `gpa`. Pre: vm_has_memory(vm, gpa, len). Each byte is
+	 * recorded at its first read in the step.
+	 */
 	void (*mem_read)(struct world *w, uint64_t gpa, void *to, uint32_t len);
 	/* [OUT] Pre: as mem_read. */
 	void (*mem_write)(struct world *w, uint64_t gpa, const void *from, uint32_t len);
-	/* [IN/OUT] 4 or 8 bytes at an aligned `gpa` become `desired` if they are `expected`; gives what was found. */
+	/*
+	 * [IN/OUT] 4 or 8 bytes at an aligned `gpa` become `desired` if they are `expected`; gives what was
+	 * found.
+	 */
 	uint64_t (*mem_cmpxchg)(struct world *w, uint64_t gpa, uint32_t size, uint64_t expected, uint64_t desired);
 	/* [OUT] Bytes for the guest's console. */
 	void (*console_out)(struct world *w, const void *from, uint32_t len);
@@ -71,9 +77,15 @@ struct world_ops {
 	void (*invvpid)(struct world *w, enum invvpid_type type, uint64_t linear);
 	/* [OUT] vCPU `cpu` has an event posted in struct vm: make it take an entry step soon. */
 	void (*kick)(struct world *w, uint32_t cpu);
-	/* [IN] Host TSC at which this vCPU's time slice ends; TIME_NONE when no other can run. Entry steps alone. */
+	/*
+	 * [IN] Host TSC at which this vCPU's time slice ends; TIME_NONE when no other can run. Entry steps
+	 * alone.
+	 */
 	uint64_t (*slice_end)(struct world *w);
-	/* [IN] TSC cycles the tracer has spent on this VM's steps so far. Entry steps alone, with config.hide_tracing_time. */
+	/*
+	 * [IN] TSC cycles the tracer has spent on this VM's steps so far. Entry steps alone, with
+	 * config.hide_tracing_time.
+	 */
 	uint64_t (*tracer_cycles)(struct world *w);
 };
 

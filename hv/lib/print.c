@@ -1,8 +1,8 @@
 /*
  * print.c: formatted text into a buffer.
  *
- * Called by the log, the panic path, the trace's session frame and, on the host as on the metal, by hv/load; it must not
- * panic, allocate or call out.
+ * Called by the log, the panic path, the trace's session frame and, on the host as on the metal, by
+ * hv/load; it must not panic, allocate or call out.
  */
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /*
- * decode.c: one record → one step; the mirror of encode.c, line by line. Every byte is hostile: whatever the frame holds, the
- * decoder stays within the frame and its own struct, and says what it expected.
+ * decode.c: one record → one step; the mirror of encode.c, line by line. Every byte is hostile: whatever
+ * the frame holds, the decoder stays within the frame and its own struct, and says what it expected.
  */
 #include "bytes.h"
 #include "decode.h"

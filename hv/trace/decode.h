@@ -1,16 +1,19 @@
 /*
  * decode.h: raw bytes of a frame → steps. Treats every byte as hostile: an error, never a wrong access.
  *
- * decoder_open() reads the keyframe; decoder_next() gives one step after another, with the vCPU in d->cpu[] as the
- * handler got it. Replay runs the handler on that very struct vcpu; the next decoder_next() (or decoder_finish())
- * first puts the recorded end state in place, whatever was done to it.
+ * decoder_open() reads the keyframe; decoder_next() gives one step after another, with the vCPU in d->cpu[]
+ * as the handler got it. Replay runs the handler on that very struct vcpu; the next decoder_next() (or
+ * decoder_finish()) first puts the recorded end state in place, whatever was done to it.
  */
 #ifndef VEXIT_DECODE_H
 #define VEXIT_DECODE_H
 
 #include "encode.h"
 
-/* What was last put under a key, in this frame: differences, which are added again where a section is absent. */
+/*
+ * What was last put under a key, in this frame: differences, which are added again where a section is
+ * absent.
+ */
 struct memo_items {
 	uint32_t generation;		/* of other frames: no section, and zeros */
 	uint8_t known;			/* a section was there, and could be remembered; see EFFECTS_OF() */
@@ -57,7 +60,10 @@ struct decoder {
 	uint32_t generation;
 };
 
-/* 0, or -1 with d->error. `h` gives the numbers of the first step and exit. `raw` must outlive the decoder's use. `d` is zeroed by the caller once, before its first use, and can be opened again and again. */
+/*
+ * 0, or -1 with d->error. `h` gives the numbers of the first step and exit. `raw` must outlive the
+ * decoder's use. `d` is zeroed by the caller once, before its first use, and can be opened again and again.
+ */
 int decoder_open(struct decoder *d, const struct session *s, const struct frame_header *h, const uint8_t *raw, size_t size);
 
 /* 1: d->step is the next step. 0: the frame has ended, as it should. -1: d->error. */
@@ -67,12 +73,15 @@ int decoder_next(struct decoder *d);
 void decoder_finish(struct decoder *d);
 
 /*
- * The check byte of a device of `vm` over the trace's own table. false: this build lacks a row of it that the trace has,
- * so that there is nothing to compare.
+ * The check byte of a device of `vm` over the trace's own table. false: this build lacks a row of it that
+ * the trace has, so that there is nothing to compare.
  */
 bool session_vm_check(const struct session *s, const struct vm *vm, unsigned device, uint8_t *check);
 
-/* The value that a slot or register is expected to have after the step: recorded, or predicted from the action. */
+/*
+ * The value that a slot or register is expected to have after the step: recorded, or predicted from the
+ * action.
+ */
 uint64_t decoder_expected(const struct decoder *d, unsigned code);
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * decode_section.c: the sections of a record: what the load changed, and what the handler did. Called by decode.c; a section
- * is the record's own bytes, or absent and what its memo remembers. Hostile bytes give decoder_fail(), and nothing outside of
- * d->step, the vCPU and the memo is written.
+ * decode_section.c: the sections of a record: what the load changed, and what the handler did. Called by
+ * decode.c; a section is the record's own bytes, or absent and what its memo remembers. Hostile bytes give
+ * decoder_fail(), and nothing outside of d->step, the vCPU and the memo is written.
  */
 #include "decode.h"
 #include "decode_section.h"

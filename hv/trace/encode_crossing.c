@@ -1,6 +1,7 @@
 /*
- * encode_crossing.c: what passes through the world in a step, as bytes for its effects section. Called by metal's world while the
- * handler runs, through encode.h. It must not look at the guest's memory itself: it gets the bytes that the handler got.
+ * encode_crossing.c: what passes through the world in a step, as bytes for its effects section. Called by
+ * metal's world while the handler runs, through encode.h. It must not look at the guest's memory itself: it
+ * gets the bytes that the handler got.
  */
 #include "bytes.h"
 #include "encode.h"

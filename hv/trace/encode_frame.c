@@ -1,6 +1,7 @@
 /*
- * encode_frame.c: a frame begins, with its keyframe, and is closed, with its column of times. Called by metal between steps,
- * through encode.h. Not hot: once in some thousands of exits. It compresses and sends nothing.
+ * encode_frame.c: a frame begins, with its keyframe, and is closed, with its column of times. Called by
+ * metal between steps, through encode.h. Not hot: once in some thousands of exits. It compresses and sends
+ * nothing.
  */
 #include "bytes.h"
 #include "encode.h"

@@ -179,8 +179,8 @@ bool encoder_end_exit(struct encoder *e, const struct vcpu *v, struct vm *vm, en
 	if (!plain)
 		r = encoder_exit_effects(e, v, vm, m, action, r);
 	/*
-	 * What the tracer spent is what neither the handlers nor others took: told by the difference, which says
-	 * little that the times haven't said.
+	 * What the tracer spent is what neither the handlers nor others took: told by the difference, which
+	 * says little that the times haven't said.
 	 */
 	r.head |= encoder_notes(e, m->notes, handler_cycles, tsc_entry - e->entry_tsc[v->index],
 				tsc_entry - e->exit_end[v->index] - tracer_cycles);
@@ -202,8 +202,9 @@ static inline bool encoder_only_time(const struct encoder *e, const struct vcpu 
 }
 
 /*
- * The whole record of an entry step in which only time passed (exit/entry.h), the timer being set as predicted, if
- * the one before under its key was like that, and the frame is open; false: it is a step as others.
+ * The whole record of an entry step in which only time passed (exit/entry.h), the timer being set as
+ * predicted, if the one before under its key was like that, and the frame is open; false: it is a step as
+ * others.
  */
 static inline __attribute__((always_inline))
 bool encoder_quiet_entry(struct encoder *e, const struct vcpu *v)

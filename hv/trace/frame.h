@@ -126,22 +126,33 @@ struct session {
 };
 #define SLOT_SUPPORTED 0x80			/* the machine has this field */
 
-/* Put this build's own dictionary and table into `s`, for a trace recorded by it. `supported`: a bit per slot. */
+/*
+ * Put this build's own dictionary and table into `s`, for a trace recorded by it. `supported`: a bit per
+ * slot.
+ */
 void session_describe_build(struct session *s, const uint64_t supported[VMCS_WORDS]);
 /* Bytes of the whole frame, at most SESSION_MAX, its entries uncompressed; 0: `cap` is too small. */
 size_t session_encode(const struct session *s, uint8_t *out, size_t cap);
 /*
- * NULL, or what is wrong with these bytes ("a session frame with a wrong checksum", …). Fills slot_map and vm_fields[].local,
- * which say where this build keeps what the trace has. Its entries must be uncompressed: recorder/session.h takes both.
+ * NULL, or what is wrong with these bytes ("a session frame with a wrong checksum", …). Fills slot_map and
+ * vm_fields[].local, which say where this build keeps what the trace has. Its entries must be uncompressed:
+ * recorder/session.h takes both.
  */
 const char *session_decode(const uint8_t *in, size_t size, struct session *s);
-/* Whether these bytes are a whole session frame of this format, whatever its entries say: NULL, or what is wrong. */
+/*
+ * Whether these bytes are a whole session frame of this format, whatever its entries say: NULL, or what is
+ * wrong.
+ */
 const char *session_check(const uint8_t *in, size_t size);
-/* Of a whole session frame: how many bytes its entries are when they are decompressed; 0: they aren't compressed. */
+/*
+ * Of a whole session frame: how many bytes its entries are when they are decompressed; 0: they aren't
+ * compressed.
+ */
 uint32_t session_unpacked_size(const uint8_t *in);
 /*
- * The entries of the session frame at `frame` were replaced by `size` bytes that say the same, compressed (`unpacked` as
- * session_unpacked_size() gives it) or not (0): its head and hash are put right. Gives the bytes of the whole frame.
+ * The entries of the session frame at `frame` were replaced by `size` bytes that say the same, compressed
+ * (`unpacked` as session_unpacked_size() gives it) or not (0): its head and hash are put right. Gives the
+ * bytes of the whole frame.
  */
 size_t session_finish(uint8_t *frame, size_t size, uint32_t unpacked);
 

@@ -1,10 +1,10 @@
 /*
- * session.c: the session frame ⇄ bytes. It makes a trace describe itself: who recorded what on which machine, the
- * dictionary of VMCS fields, the table of struct vm and the values that never change.
+ * session.c: the session frame ⇄ bytes. It makes a trace describe itself: who recorded what on which
+ * machine, the dictionary of VMCS fields, the table of struct vm and the values that never change.
  *
- * After fixed members, entries follow: u16 type, u16 zero, u32 size, then `size` bytes. A reader passes over types
- * that it doesn't know. On the wire the entries are one zstd frame: who has zstd at hand, replaces them
- * (session_finish()).
+ * After fixed members, entries follow: u16 type, u16 zero, u32 size, then `size` bytes. A reader passes
+ * over types that it doesn't know. On the wire the entries are one zstd frame: who has zstd at hand,
+ * replaces them (session_finish()).
  */
 #include "bytes.h"
 #include "frame.h"

@@ -1,10 +1,11 @@
 /*
  * value.h: a list of changed slots and registers as bytes; both sides of the codec. traces/FORMAT.md, "Values".
  *
- * A short list, which a loop's exits have, is its codes, each with its value: little to do. A long one, which an
- * exit from somewhere has, is a set of codes in two levels (which groups of eight codes; for each group, which
- * codes), then a value for each: little to say. Long values are written as they are, not as differences: a pointer
- * that a guest has in a register now stood in another one before, and zstd finds the one in the other.
+ * A short list, which a loop's exits have, is its codes, each with its value: little to do. A long one,
+ * which an exit from somewhere has, is a set of codes in two levels (which groups of eight codes; for each
+ * group, which codes), then a value for each: little to say. Long values are written as they are, not as
+ * differences: a pointer that a guest has in a register now stood in another one before, and zstd finds the
+ * one in the other.
  */
 #ifndef VEXIT_TRACE_VALUE_H
 #define VEXIT_TRACE_VALUE_H
@@ -33,7 +34,10 @@ static inline unsigned value_code(unsigned place)
 	return (place + VALUE_FIRST) % VALUE_PLACES;
 }
 
-/* The first byte of a value: a small difference, or in its low half how many bytes follow, and how they are read. */
+/*
+ * The first byte of a value: a small difference, or in its low half how many bytes follow, and how they are
+ * read.
+ */
 #define VALUE_SMALL		0x40	/* from here on: the difference plus VALUE_SMALL_ZERO */
 #define VALUE_SMALL_ZERO	0xa0
 #define VALUE_SIZE		0x0f

@@ -48,8 +48,8 @@ static inline void check_field(struct vmx_cpu *c, const uint64_t *checked, enum 
 
 /*
  * Each field once more, by itself, or the record would lie: those that we know because we wrote them, and those
- * that the load compared. Once a frame, or at each exit under check-snapshot; compiled as a list, or guests with
- * short timers would notice.
+ * that the load compared. Once a frame, or at each exit under check-snapshot; compiled as a list, or guests
+ * with short timers would notice.
  */
 static void check_whole(struct vmx_cpu *c)
 {

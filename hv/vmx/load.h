@@ -1,5 +1,6 @@
 /*
- * load.h: the whole snapshot of an exit: every field that the processor may have changed, compared with what it was.
+ * load.h: the whole snapshot of an exit: every field that the processor may have changed, compared with
+ * what it was.
  *
  * For backend.c alone. Most fields are what they were, so the price is in finding that out. Each is read
  * straight into memory, packed by its width (an image), and one REPE CMPSQ goes over this image and the last

@@ -103,8 +103,9 @@ void report_vcpu(struct vmx *x, struct vmx_cpu *c)
 }
 
 /*
- * Where the time of the run went, as the recorder reads it: NAME=CYCLES. Wire and console are the polling of their
- * UARTs; `last_` is what the last frame took, after the run's end. What is in none of these is the hypervisor's.
+ * Where the time of the run went, as the recorder reads it: NAME=CYCLES. Wire and console are the polling
+ * of their UARTs; `last_` is what the last frame took, after the run's end. What is in none of these is the
+ * hypervisor's.
  */
 static void report_time(const struct vmx *x)
 {

@@ -19,8 +19,9 @@
 #include "vmx/vmx.h"
 
 /*
- * How hard zstd looks. A frame of many bytes a step is one of steps that say something new: a thorough look finds
- * more in it, and what it costs is little beside handling such steps. In a loop's frame there is less to find.
+ * How hard zstd looks. A frame of many bytes a step is one of steps that say something new: a thorough look
+ * finds more in it, and what it costs is little beside handling such steps. In a loop's frame there is less
+ * to find.
  */
 #define LEVEL_FAST	1
 #define LEVEL_THOROUGH	3
