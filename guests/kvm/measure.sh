@@ -44,8 +44,8 @@ append="console=ttyS0 quiet"
 marker="vexit-linux: up"
 khz=400000	# of the TSC, as for every guest that is measured
 # Bochs seeds RDRAND and RDSEED from the time of day. Without them (vexit's guests haven't got them either), and without
-# random addresses, one run takes the instructions of another. The self-tests of cryptomgr would only make L1's own
-# boot longer; the guests' boot has them.
+# random addresses, boots of two runs differ by a few thousandths of a per cent. The self-tests of cryptomgr would only
+# make L1's own boot longer; the guests' boot has them.
 l1_append="tsc=reliable tsc_early_khz=$khz nokaslr clearcpuid=rdrand,rdseed cryptomgr.notests"
 modules="virt/lib/irqbypass arch/x86/kvm/kvm arch/x86/kvm/kvm-intel"
 limit=3600	# s
