@@ -8,6 +8,7 @@
 #include "dev/pit.h"
 #include "dev/rtc.h"
 #include "dev/timers.h"
+#include "dev/uart.h"
 #include "dev/vm_state.h"
 
 static void nearer(uint64_t *next, uint64_t deadline)
@@ -24,6 +25,7 @@ void timers_update(struct vm *vm)
 		nearer(&next, vm->cpu[i].lapic.timer_deadline);
 	nearer(&next, vm->pit.channel[0].deadline);
 	nearer(&next, vm->rtc.deadline);
+	nearer(&next, vm->uart.poll_at);
 	if (next != vm->timer_next) {
 		vm->timer_next = next;
 		vm_touch(vm, VM_DEVICE_VM);
@@ -40,5 +42,7 @@ void timers_run(struct vm *vm, struct world *w, unsigned self, uint64_t now)
 		pit_expire(vm, w, self, now);
 	if (vm->rtc.deadline <= now)
 		rtc_expire(vm, w, self, now);
+	if (vm->uart.poll_at <= now)
+		uart_take_input(vm, w, self, now);
 	timers_update(vm);
 }

@@ -32,9 +32,9 @@ enum { REG_DATA, REG_IER, REG_IIR_FCR, REG_LCR, REG_MCR, REG_LSR, REG_MSR, REG_S
 #define MSR_RI			(1u << 6)
 #define MSR_DCD			(1u << 7)
 
-void uart_reset(struct uart *u)
+void uart_reset(struct uart *u, bool input)
 {
-	*u = (struct uart){ .dll = 1 };
+	*u = (struct uart){ .dll = 1, .poll_at = input ? 0 : TIME_NONE };
 }
 
 static uint8_t interrupt_id(const struct uart *u)

@@ -14,7 +14,8 @@
 #define UART_POLL_MS		16	/* how often entry steps ask for input */
 #define UART_BUSY_MS		1	/* … while there is some */
 
-void uart_reset(struct uart *u);
+/* `input`: somebody may type. */
+void uart_reset(struct uart *u, bool input);
 
 /* One byte of register `offset` (0 to 7). `self` is the vCPU whose step this is. */
 uint8_t uart_read(struct vm *vm, struct world *w, unsigned self, unsigned offset);
@@ -24,9 +25,8 @@ void uart_write(struct vm *vm, struct world *w, unsigned self, unsigned offset, 
 		uint32_t count);
 
 /*
- * Take what was typed, while the guest wants it. For entry steps, at `now` not before uart.poll_at: the
- * world is asked once every UART_POLL_MS and not at each step, and no entry lasts over half a second, so a
- * byte waits no longer than that.
+ * Take what was typed, while the guest wants it. A timer of timers.c, due at uart.poll_at: so a guest that
+ * sleeps or spins gets it, too. Without config.console_input it never is, and costs nothing.
  */
 void uart_take_input(struct vm *vm, struct world *w, unsigned self, uint64_t now);
 

@@ -35,7 +35,7 @@ void vm_reset(struct vm *vm)
 {
 	for (unsigned i = 0; i < VM_MAX_CPUS; i++)
 		cpu_reset(&vm->cpu[i], i);
-	uart_reset(&vm->uart);
+	uart_reset(&vm->uart, vm->config.console_input);
 	pit_reset(&vm->pit);
 	rtc_reset(vm);
 	vm->chipset = (struct chipset){ 0 };
@@ -48,7 +48,7 @@ void vm_reset(struct vm *vm)
 	vm->pic.chip[0].seen = 1u << IRQ_PIT;
 	vm->stop = (struct vm_stop){ .kind = STOP_NONE };
 	vm->absent_io = 0;
-	vm->timer_next = TIME_NONE;
+	vm->timer_next = vm->uart.poll_at;
 	vm->hidden = vm->config.tsc_start;
 	for (unsigned i = 0; i < VM_MAX_CONTROLLERS; i++)
 		vm->chain[i] = 0;

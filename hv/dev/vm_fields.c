@@ -69,6 +69,8 @@ const struct vm_field vm_fields[] = {
 	CONFIG(cr4_fixed1, 8, 1),
 	CONFIG(tsc_start, 8, 1),
 	CONFIG(rtc_start, 8, 1),
+	CONFIG(console_input, 4, 1),
+	CONFIG(reserved, 4, 1),
 	CONFIG(host_random, 4, 1),
 	CONFIG(phys_bits, 4, 1),
 	CONFIG(cr4_allowed, 8, 1),

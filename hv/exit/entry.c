@@ -12,7 +12,6 @@
 #include "dev/pic.h"
 #include "dev/pv_eoi.h"
 #include "dev/timers.h"
-#include "dev/uart.h"
 #include "dev/vm_state.h"
 
 #define WINDOWS (PROC_INTERRUPT_WINDOW | PROC_NMI_WINDOW)
@@ -244,8 +243,6 @@ enum entry_result vcpu_prepare_entry(struct vcpu *v, struct vm *vm, struct world
 	now = vm_time(vm, v->tsc);
 	if (now >= vm->timer_next)
 		timers_run(vm, w, v->index, now);
-	if (now >= vm->uart.poll_at)
-		uart_take_input(vm, w, v->index, now);
 	if (cpu->attention && !attend(v, vm, w))
 		return stop(v);
 	if (cpu->activity != CPU_RUNNING)

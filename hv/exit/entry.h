@@ -42,7 +42,7 @@ static inline bool vcpu_goes_on(const struct vcpu *v, const struct vm *vm)
 	_Static_assert(CPU_RUNNING == 0 && ENTRY_ENTER == 0, "what is usual is 0");
 	return vm->config.cpu_count == 1 &&
 	       !(cpu->activity | cpu->attention | v->entry | vm->config.hide_tracing_time) &&
-	       v->vmcs[VMCS_TSC_OFFSET] == cpu->tsc_offset - vm->hidden && vm_time(vm, v->tsc) < vm->uart.poll_at &&
+	       v->vmcs[VMCS_TSC_OFFSET] == cpu->tsc_offset - vm->hidden &&
 	       vcpu_same_deadline(v, vm);
 }
 

@@ -36,6 +36,8 @@ struct vm_config {
 	uint64_t cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
 	uint64_t tsc_start;		/* host TSC at the VM's time 0, just before its first entry */
 	uint64_t rtc_start;		/* time of day at the VM's time 0: seconds since 1970 */
+	uint32_t console_input;		/* somebody may type at the console: it is asked for input */
+	uint32_t reserved;
 	uint32_t host_random;		/* the guest may have RDRAND and RDSEED */
 	/* Made by cpuid_build_policy(), for short paths. */
 	uint32_t phys_bits;		/* MAXPHYADDR */
@@ -95,7 +97,7 @@ struct vm_cpu {
 };
 
 struct uart {			/* 16550, as the guest sees it; LSR, IIR and MSR follow from these */
-	uint64_t poll_at;	/* from when on an entry step asks for console input */
+	uint64_t poll_at;	/* when an entry step asks for input next, as a timer; TIME_NONE: never */
 	uint8_t ier, lcr, mcr, fcr, scratch;
 	uint8_t dll, dlm;
 	uint8_t rx_count;

@@ -38,6 +38,8 @@ static void configure(struct vmx *x, const struct options *o)
 	c->preemption_timer_shift = cap->misc & 31;
 	c->hide_tracing_time = o->hide_tracing_time;
 	c->host_random = o->host_random;
+	/* A recorder says when its console is two-way; any other machine's is. */
+	c->console_input = o->console_input || !o->session;
 	/* SDM "Unrestricted Guests": PE and PG are free in spite of FIXED0. */
 	c->cr0_fixed0 = cap->cr0_fixed0 & ~CR0_PE_PG;
 	c->cr0_fixed1 = cap->cr0_fixed1;

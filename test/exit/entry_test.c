@@ -271,7 +271,6 @@ static void far_deadline_comes_near(void **state)
 	start_timer(f, 0, 0x40, 2 * cap);
 	fake_enter(f, v);
 	assert_int_equal(v->deadline, TIME_NONE);
-	f->vm.uart.poll_at = TIME_NONE;
 	v->tsc = start + cap;
 	assert_true(vcpu_goes_on(v, &f->vm));
 	v->tsc = start + cap + 1;
@@ -355,7 +354,8 @@ static void console_input(void **state)
 	struct fake *f = *state;
 	struct vcpu *v = &f->cpu[0];
 
-	f->vm.uart.poll_at = 0;
+	f->vm.config.console_input = 1;
+	vm_reset(&f->vm);
 	f->input = "ab";
 	fake_enter(f, v);
 	assert_int_equal(fake_count(f, CROSSING_CONSOLE_IN), 0);

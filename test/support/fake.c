@@ -189,7 +189,6 @@ struct fake *fake_new(unsigned cpus)
 	f->now = 1000000;
 	set_config(&f->vm.config, cpus);
 	vm_reset(&f->vm);
-	f->vm.uart.poll_at = TIME_NONE;	/* tests that type set it */
 	for (unsigned i = 0; i < cpus; i++) {
 		struct vcpu *v = &f->cpu[i];
 

@@ -27,7 +27,6 @@ static int set_up(void **state)
 
 	f->vm.config.rtc_start = START;
 	vm_reset(&f->vm);
-	f->vm.uart.poll_at = TIME_NONE;
 	f->now = 0;
 	*state = f;
 	return 0;
