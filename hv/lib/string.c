@@ -52,18 +52,18 @@ void *memset(void *to, int byte, size_t count)
 
 int memcmp(const void *a, const void *b, size_t count)
 {
-	const uint8_t *p = a, *q = b;
+	size_t words = count >> 3, rest = count & 7;
+	const uint8_t *p, *q;
+	bool same;
 
-	/* By words as long as they are the same. */
-	for (; count >= 8; count -= 8, p += 8, q += 8) {
-		uint64_t x, y;
-
-		__builtin_memcpy(&x, p, 8);
-		__builtin_memcpy(&y, q, 8);
-		if (x != y)
-			break;
+	/* The codec compares some words at each step. The first compare is for no word. */
+	__asm__ volatile("cmp %2, %2\n\trepe cmpsq" : "+S"(a), "+D"(b), "+c"(words), "=@cce"(same) : : "memory");
+	p = a, q = b;
+	if (!same) {	/* in the word before */
+		p -= 8, q -= 8;
+		rest = 8;
 	}
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < rest; i++)
 		if (p[i] != q[i])
 			return p[i] - q[i];
 	return 0;

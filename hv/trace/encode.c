@@ -180,7 +180,7 @@ static uint8_t device_check(struct encoder *e, const struct vm *vm, unsigned dev
 {
 	struct device_seen *s = &e->seen[device];
 
-	if (!same_words((const uint64_t *)((const uint8_t *)vm + s->offset), s->word, s->words))
+	if (memcmp((const uint8_t *)vm + s->offset, s->word, 8 * s->words))
 		encoder_see_device(e, vm, device);
 	return s->check;
 }

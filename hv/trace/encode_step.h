@@ -8,8 +8,9 @@
 #ifndef VEXIT_ENCODE_STEP_H
 #define VEXIT_ENCODE_STEP_H
 
+#include <string.h>
+
 #include "record.h"
-#include "words.h"
 
 /* A record in the making: where it goes on, and its head byte so far. Two registers. */
 struct record {
@@ -47,8 +48,8 @@ static inline struct effects_echo *encoder_effects_echo(struct encoder *e, uint6
 
 static inline bool same_items(const struct item *a, const struct item *b, uint64_t count)
 {
-	_Static_assert(sizeof(struct item) == 16, "two words");
-	return same_words(&a->code, &b->code, 2 * count);
+	_Static_assert(sizeof(struct item) == 16, "no padding");
+	return memcmp(a, b, count * sizeof(*a)) == 0;
 }
 
 static inline bool encoder_loaded(struct encoder *e, const struct vcpu *v)
