@@ -57,6 +57,9 @@ one=$(seconds "$vexit" replay -q --jobs 1 "$work/exits.vxt")
 two=$(seconds "$vexit" replay -q --jobs 2 "$work/exits.vxt")
 figure host.replay "$(rate "$one")" exits/s
 figure host.replay.jobs2 "$(rate "$two")" exits/s
+figure host.replay.rss "$(python3 -c 'import resource, subprocess, sys
+subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)' "$vexit" replay -q --jobs 2 "$work/exits.vxt")" bytes
 note "import"
 figure host.import "$(rate "$(seconds "$vexit" import -q "$work/exits.vxt" -o "$work/exits.db")")" exits/s
 note "decode, and SQLite alone with the same rows"
