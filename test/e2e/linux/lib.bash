@@ -21,7 +21,7 @@ check() { local name=$1; shift; if "$@"; then ok "$name"; else not_ok "$name: $*
 start() {
 	local name=$1 vcpus=$2 append=$3
 	shift 3
-	"$vexit" record --machine bochs --timeout "$BOOT_TIMEOUT" -q --guest "$kernel" --initrd "$initrd" --vcpus "$vcpus" \
+	"$vexit" record --machine bochs --timeout "$BOOT_TIMEOUT" --guest "$kernel" --initrd "$initrd" --vcpus "$vcpus" \
 		--append "console=ttyS0 quiet $append" --console "$work/$name.txt" -o "$work/$name.vxt" "$@" \
 		</dev/null >"$work/$name.out" 2>"$work/$name.err" &
 	pid=$!
