@@ -10,16 +10,29 @@
 #include "boot/x86.h"
 #include "lib/print.h"
 
+#define LOG_LISTENING_DIVISOR	600	/* 192 baud */
 #define PORT_BOCHS_SHUTDOWN	0x8900	/* Bochs: the string "Shutdown" ends the emulator */
 #define PORT_QEMU_DEBUG_EXIT	0xf4	/* QEMU's isa-debug-exit as the recorder sets it up */
 #define PORT_ACPI_PM1A		0x604	/* QEMU's q35 and i440fx without isa-debug-exit */
 #define ACPI_SLP_EN_S5		0x2000
+
+static bool listening;
+
+void log_listen(void)
+{
+	listening = true;
+	serial_set_divisor(&serial_log, LOG_LISTENING_DIVISOR);
+}
 
 static void log_vprint(const char *format, va_list args)
 {
 	char text[512];
 	size_t length = print_vformat(text, sizeof(text), format, args);
 
+	if (listening) {
+		listening = false;
+		serial_set_divisor(&serial_log, SOCKET_DIVISOR);
+	}
 	serial_write(&serial_log, text, length);
 }
 

@@ -14,7 +14,6 @@
 
 #define PIC_MASTER_MASK	0x21
 #define PIC_SLAVE_MASK	0xa1
-#define SOCKET_DIVISOR	12	/* 9600 baud */
 
 noreturn void boot_main(uint32_t magic, uint32_t info);
 

@@ -20,6 +20,9 @@ extern struct serial serial_log;	/* COM3: the hypervisor's log, and the recorder
 /* Sets all three to 115200 baud, 8N1, FIFOs on. */
 void serial_init(void);
 
+/* 9600 baud, for a port that is a socket: see boot_main(). */
+#define SOCKET_DIVISOR	12
+
 /* Another speed: 115200 baud / `divisor`. Waits for what is under way. */
 void serial_set_divisor(struct serial *s, uint16_t divisor);
 

@@ -121,6 +121,8 @@ void vmx_main(const struct boot *boot)
 	tracer_init(x, boot);
 	report_init(x);
 
+	if (o->session)
+		log_listen();
 	stop = run(x);
 	end(x, &stop);
 }
