@@ -1,6 +1,6 @@
 /*
- * fake.h: a VM without a machine, for tests of the core: a world that serves memory from an array and keeps
- * a log of all crossings, vCPUs in the mode a test wants, and exits and entry steps at will.
+ * fake.h: a VM without a machine, for tests of the core: a world that serves memory from an array and
+ * keeps a log of all crossings, vCPUs in the mode a test wants, and exits and entry steps at will.
  */
 #ifndef VEXIT_FAKE_H
 #define VEXIT_FAKE_H
@@ -49,6 +49,9 @@ struct fake {
 	uint8_t memory[FAKE_MEMORY];
 };
 
+/* The world that a fake VM stands in; its context is the struct fake. */
+extern const struct world_ops fake_world_ops;
+
 /* A VM of `cpus` vCPUs as after power-up: vCPU 0 in 32-bit flat protected mode at FAKE_CODE. */
 struct fake *fake_new(unsigned cpus);
 void fake_free(struct fake *f);
@@ -65,6 +68,10 @@ void fake_set_cpl(struct vcpu *v, unsigned cpl);
 
 /* A field as the processor leaves it, not as an effect of a handler. */
 void fake_set(struct vcpu *v, enum vmcs_slot slot, uint64_t value);
+
+/* Eight bytes of guest memory. */
+void fake_put64(struct fake *f, uint64_t gpa, uint64_t value);
+uint64_t fake_get64(const struct fake *f, uint64_t gpa);
 
 /* Put instruction bytes at CS:RIP. */
 void fake_code(struct fake *f, struct vcpu *v, const void *bytes, unsigned count);
@@ -93,5 +100,9 @@ void fake_apic_write(struct fake *f, unsigned cpu, uint32_t offset, uint32_t val
 /* IN and OUT of `size` bytes by vCPU 0, at f->now. */
 uint32_t fake_in(struct fake *f, uint16_t port, unsigned size);
 void fake_out(struct fake *f, uint16_t port, unsigned size, uint32_t value);
+
+/* The same, of one byte. */
+uint8_t fake_inb(struct fake *f, uint16_t port);
+void fake_outb(struct fake *f, uint16_t port, uint8_t value);
 
 #endif

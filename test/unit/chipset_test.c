@@ -8,16 +8,6 @@
 #define DATA	(PORT_8042 - 4)
 #define ENABLE	(PORT_PM1_EVENT + 2)
 
-static unsigned in(struct fake *f, uint16_t port)
-{
-	return fake_in(f, port, 1);
-}
-
-static void out(struct fake *f, uint16_t port, unsigned value)
-{
-	fake_out(f, port, 1, value);
-}
-
 /* ---- PCI ---- */
 
 /* Linux' test of mechanism 1: a byte to 0xcfb does nothing, and the address reads back. */
@@ -25,7 +15,7 @@ static void pci_is_found(void **state)
 {
 	struct fake *f = *state;
 
-	out(f, PORT_PCI + 3, 0x01);
+	fake_outb(f, PORT_PCI + 3, 0x01);
 	assert_int_equal(fake_in(f, PORT_PCI, 4), 0);
 	fake_out(f, PORT_PCI, 4, 0xffffffff);
 	assert_int_equal(fake_in(f, PORT_PCI, 4), 0x80fffffc);
@@ -61,7 +51,7 @@ static void pm_reads_in_acpi_mode(void **state)
 	assert_int_equal(fake_in(f, PORT_POWER_OFF, 2), 0x0001);
 	fake_out(f, PORT_POWER_OFF, 2, 0x3c02);				/* SLP_EN is write-only */
 	assert_int_equal(fake_in(f, PORT_POWER_OFF, 2), 0x1c03);
-	assert_int_equal(in(f, PORT_POWER_OFF + 1), 0x1c);
+	assert_int_equal(fake_inb(f, PORT_POWER_OFF + 1), 0x1c);
 	assert_int_equal(f->vm.stop.kind, STOP_NONE);
 }
 
@@ -73,9 +63,9 @@ static void pm_status_is_cleared_by_ones(void **state)
 	assert_int_equal(fake_in(f, PORT_PM1_EVENT, 2), 0x0500);
 	fake_out(f, PORT_PM1_EVENT, 2, 0);
 	assert_int_equal(fake_in(f, PORT_PM1_EVENT, 2), 0x0500);
-	out(f, PORT_PM1_EVENT, 0xff);			/* the low byte alone */
+	fake_outb(f, PORT_PM1_EVENT, 0xff);			/* the low byte alone */
 	assert_int_equal(fake_in(f, PORT_PM1_EVENT, 2), 0x0500);
-	out(f, PORT_PM1_EVENT + 1, 0x04);
+	fake_outb(f, PORT_PM1_EVENT + 1, 0x04);
 	assert_int_equal(fake_in(f, PORT_PM1_EVENT, 2), 0x0100);
 	fake_out(f, PORT_PM1_EVENT, 2, 0x0100);
 	assert_int_equal(fake_in(f, PORT_PM1_EVENT, 2), 0);
@@ -87,9 +77,9 @@ static void pm_enable(void **state)
 
 	fake_out(f, ENABLE, 2, 0xffff);
 	assert_int_equal(fake_in(f, ENABLE, 2), 0x0721);
-	out(f, ENABLE + 1, 0x04);
+	fake_outb(f, ENABLE + 1, 0x04);
 	assert_int_equal(fake_in(f, ENABLE, 2), 0x0421);
-	out(f, ENABLE, 0);
+	fake_outb(f, ENABLE, 0);
 	assert_int_equal(fake_in(f, ENABLE, 2), 0x0400);
 	/* A doubleword reaches both registers. */
 	pm_event(&f->vm, &f->world, 0, PM1_RTC);
@@ -100,16 +90,16 @@ static void pm_enable(void **state)
 
 static void command(struct fake *f, unsigned value)
 {
-	assert_int_equal(in(f, PORT_8042) & 2, 0);	/* the input buffer is always empty */
-	out(f, PORT_8042, value);
+	assert_int_equal(fake_inb(f, PORT_8042) & 2, 0);	/* the input buffer is always empty */
+	fake_outb(f, PORT_8042, value);
 }
 
 static unsigned reply(struct fake *f)
 {
-	unsigned status = in(f, PORT_8042), byte = in(f, DATA);
+	unsigned status = fake_inb(f, PORT_8042), byte = fake_inb(f, DATA);
 
 	assert_int_equal(status & 1, 1);
-	assert_int_equal(in(f, PORT_8042) & 1, 0);
+	assert_int_equal(fake_inb(f, PORT_8042) & 1, 0);
 	return byte;
 }
 
@@ -121,15 +111,15 @@ static void kbc_answers_at_once(void **state)
 	};
 	struct fake *f = *state;
 
-	assert_int_equal(in(f, PORT_8042), 0x14);	/* unlocked, self-test passed, nothing waits */
+	assert_int_equal(fake_inb(f, PORT_8042), 0x14);	/* unlocked, self-test passed, nothing waits */
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		command(f, rows[i].command);
-		assert_int_equal(in(f, PORT_8042), 0x1d);
+		assert_int_equal(fake_inb(f, PORT_8042), 0x1d);
 		assert_int_equal(reply(f), rows[i].reply);
 	}
 	/* One that is unknown leaves nothing to wait for. */
 	command(f, 0x5a);
-	assert_int_equal(in(f, PORT_8042) & 1, 0);
+	assert_int_equal(fake_inb(f, PORT_8042) & 1, 0);
 }
 
 static void kbc_command_byte(void **state)
@@ -137,8 +127,8 @@ static void kbc_command_byte(void **state)
 	struct fake *f = *state;
 
 	command(f, 0x60);
-	out(f, DATA, 0x41);
-	assert_int_equal(in(f, PORT_8042), 0x10);	/* bit 2 follows it */
+	fake_outb(f, DATA, 0x41);
+	assert_int_equal(fake_inb(f, PORT_8042), 0x10);	/* bit 2 follows it */
 	command(f, 0xad);
 	command(f, 0xa7);
 	command(f, 0x20);
@@ -154,20 +144,20 @@ static void kbc_has_no_keyboard(void **state)
 {
 	struct fake *f = *state;
 
-	out(f, DATA, 0xff);
-	assert_int_equal(in(f, PORT_8042), 0x55);
+	fake_outb(f, DATA, 0xff);
+	assert_int_equal(fake_inb(f, PORT_8042), 0x55);
 	assert_int_equal(reply(f), 0xfe);
 	command(f, 0xd4);
-	out(f, DATA, 0xf2);
-	assert_int_equal(in(f, PORT_8042), 0x75);
+	fake_outb(f, DATA, 0xf2);
+	assert_int_equal(fake_inb(f, PORT_8042), 0x75);
 	assert_int_equal(reply(f), 0xfe);
 	/* Linux' test for a mouse: the loop's answer doesn't come from its side. */
 	command(f, 0xd3);
-	out(f, DATA, 0x5a);
-	assert_int_equal(in(f, PORT_8042) & 0x21, 0x01);
+	fake_outb(f, DATA, 0x5a);
+	assert_int_equal(fake_inb(f, PORT_8042) & 0x21, 0x01);
 	assert_int_equal(reply(f), 0x5a);
 	command(f, 0xd2);
-	out(f, DATA, 0xa5);
+	fake_outb(f, DATA, 0xa5);
 	assert_int_equal(reply(f), 0xa5);
 }
 
@@ -176,10 +166,10 @@ static void kbc_output_port(void **state)
 	struct fake *f = *state;
 
 	command(f, 0xd1);
-	out(f, DATA, 0xdf);
+	fake_outb(f, DATA, 0xdf);
 	assert_int_equal(f->vm.stop.kind, STOP_NONE);
 	command(f, 0xd1);
-	out(f, DATA, 0xde);
+	fake_outb(f, DATA, 0xde);
 	assert_int_equal(f->vm.stop.kind, STOP_RESET);
 }
 
@@ -189,12 +179,12 @@ static void kbc_output_port(void **state)
 static void reset_control(void **state)
 {
 	struct fake *f = *state;
-	unsigned value = in(f, PORT_RESET) & ~0x0e;
+	unsigned value = fake_inb(f, PORT_RESET) & ~0x0e;
 
-	out(f, PORT_RESET, value | 2);
-	assert_int_equal(in(f, PORT_RESET), 2);
+	fake_outb(f, PORT_RESET, value | 2);
+	assert_int_equal(fake_inb(f, PORT_RESET), 2);
 	assert_int_equal(f->vm.stop.kind, STOP_NONE);
-	out(f, PORT_RESET, value | 0x0e);
+	fake_outb(f, PORT_RESET, value | 0x0e);
 	assert_int_equal(f->vm.stop.kind, STOP_RESET);
 }
 
@@ -202,8 +192,8 @@ static void a20_is_always_on(void **state)
 {
 	struct fake *f = *state;
 
-	out(f, PORT_FAST_RESET, 0);
-	assert_int_equal(in(f, PORT_FAST_RESET), 2);
+	fake_outb(f, PORT_FAST_RESET, 0);
+	assert_int_equal(fake_inb(f, PORT_FAST_RESET), 2);
 	assert_int_equal(f->vm.stop.kind, STOP_NONE);
 }
 
