@@ -2,7 +2,7 @@
  * Exits about events: exceptions and NMIs, windows, the host's interrupts, HLT, and the one-line
  * instructions.
  */
-#include "support/fake.h"
+#include "support/fake_irq.h"
 
 static enum exit_action exception(struct fake *f, uint32_t info, uint32_t error_code, uint64_t qualification,
 				  unsigned length)
@@ -106,7 +106,7 @@ static void interrupted_interrupt(void **state)
 	struct fake *f = *state;
 	struct vcpu *v = &f->cpu[0];
 
-	fake_apic_write(f, 0, 0xf0, 0x1ff);
+	fake_apic_enable(f, 0);
 	fake_set(v, VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
 	fake_apic_write(f, 0, 0x300, 0x40000 | 0x51);
 	fake_enter(f, v);

@@ -2,7 +2,7 @@
  * The I/O APIC (Intel, "82093AA I/O Advanced Programmable Interrupt Controller"): registers, edges, levels and
  * their ends, destinations; and the ISA lines that reach it.
  */
-#include "support/fake.h"
+#include "support/fake_irq.h"
 #include "dev/ioapic.h"
 #include "dev/irq.h"
 
@@ -69,7 +69,7 @@ static int setup(void **state)
 	int result = fake_setup_smp(state);
 
 	for (unsigned i = 0; i < 4; i++)
-		fake_apic_write(*state, i, 0xf0, 0x1ff);
+		fake_apic_enable(*state, i);
 	line(*state, IRQ_PIT, false);	/* it is high at reset */
 	return result;
 }
@@ -195,7 +195,7 @@ static void level_waits_for_an_apic(void **state)
 	route(f, PIN, 2, LEVEL | 0x51);
 	line(f, PIN, true);
 	assert_false(entry(f, PIN) & REMOTE_IRR);
-	fake_apic_write(f, 2, 0xf0, 0x1ff);
+	fake_apic_enable(f, 2);
 	assert_int_equal(take(f, 2), 0x51);
 }
 

@@ -2,7 +2,7 @@
  * The local APIC (SDM, "Advanced Programmable Interrupt Controller (APIC)"): registers, priorities,
  * interrupt commands, and the timer by deadlines.
  */
-#include "support/fake.h"
+#include "support/fake_irq.h"
 #include "dev/timers.h"
 
 enum {
@@ -16,11 +16,6 @@ enum {
 #define SELF		0x40000
 #define ALL		0x80000
 #define OTHERS		0xc0000
-
-static void enable(struct fake *f, unsigned cpu)
-{
-	fake_apic_write(f, cpu, SVR, 0x1ff);
-}
 
 static bool requested(struct fake *f, unsigned cpu, unsigned vector)
 {
@@ -71,7 +66,7 @@ static void software_disable(void **state)
 	assert_int_equal(fake_apic_read(f, 1, LINT0), MASKED | 0x31);
 	fake_apic_write(f, 1, ICR, SELF | 0x40);
 	assert_false(requested(f, 1, 0x40));
-	enable(f, 1);
+	fake_apic_enable(f, 1);
 	fake_apic_write(f, 1, LINT0, 0x31);
 	fake_apic_write(f, 1, TIMER, 0x32);
 	assert_int_equal(fake_apic_read(f, 1, LINT0), 0x31);
@@ -89,7 +84,7 @@ static void priorities(void **state)
 	struct fake *f = *state;
 	struct vm_cpu *cpu = &f->vm.cpu[0];
 
-	enable(f, 0);
+	fake_apic_enable(f, 0);
 	fake_apic_write(f, 0, ICR, SELF | 0x41);
 	fake_apic_write(f, 0, ICR, SELF | 0x95);
 	assert_int_equal(lapic_pending(cpu), 0x95);
@@ -139,7 +134,7 @@ static void physical_and_shorthands(void **state)
 	struct fake *f = *state;
 
 	for (unsigned i = 0; i < 4; i++)
-		enable(f, i);
+		fake_apic_enable(f, i);
 	f->log_count = 0;
 	send(f, 2, 0x51);
 	assert_int_equal(receivers(f, 0x51), 1 << 2);
@@ -164,7 +159,7 @@ static void logical(void **state)
 	struct fake *f = *state;
 
 	for (unsigned i = 0; i < 4; i++) {
-		enable(f, i);
+		fake_apic_enable(f, i);
 		fake_apic_write(f, i, LDR, 0x01000000u << i);
 	}
 	send(f, 0x06, 0x800 | 0x61);
@@ -186,7 +181,7 @@ static void lowest_priority(void **state)
 	struct fake *f = *state;
 
 	for (unsigned i = 0; i < 4; i++) {
-		enable(f, i);
+		fake_apic_enable(f, i);
 		fake_apic_write(f, i, LDR, 0x01000000u << i);
 		fake_apic_write(f, i, TPR, 0x40 - 0x10 * i);
 	}
@@ -229,7 +224,7 @@ static void errors(void **state)
 {
 	struct fake *f = *state;
 
-	enable(f, 0);
+	fake_apic_enable(f, 0);
 	fake_apic_write(f, 0, ERROR, 0x35);
 	send(f, 0, SELF | 0x0f);
 	assert_int_equal(fake_apic_read(f, 0, ESR), 0);	/* seen after a write alone */
@@ -261,7 +256,7 @@ static void one_shot(void **state)
 	struct fake *f = *state;
 	uint64_t start = f->now;
 
-	enable(f, 0);
+	fake_apic_enable(f, 0);
 	fake_apic_write(f, 0, DIVIDE, 0xb);	/* by 1 */
 	fake_apic_write(f, 0, TIMER, 0x40);
 	fake_apic_write(f, 0, INITIAL, 1000);
@@ -283,7 +278,7 @@ static void periodic(void **state)
 	struct fake *f = *state;
 	uint64_t start = f->now;
 
-	enable(f, 0);
+	fake_apic_enable(f, 0);
 	fake_apic_write(f, 0, DIVIDE, 0x3);	/* by 16 */
 	fake_apic_write(f, 0, TIMER, PERIODIC | 0x40);
 	fake_apic_write(f, 0, INITIAL, 100);
@@ -306,7 +301,7 @@ static void masked_timer(void **state)
 	struct fake *f = *state;
 	uint64_t start = f->now;
 
-	enable(f, 0);
+	fake_apic_enable(f, 0);
 	fake_apic_write(f, 0, DIVIDE, 0xb);
 	fake_apic_write(f, 0, TIMER, MASKED | PERIODIC | 0x40);
 	fake_apic_write(f, 0, INITIAL, 1000);
@@ -324,7 +319,7 @@ static void change_divider(void **state)
 	struct fake *f = *state;
 	uint64_t start = f->now;
 
-	enable(f, 0);
+	fake_apic_enable(f, 0);
 	fake_apic_write(f, 0, DIVIDE, 0xb);
 	fake_apic_write(f, 0, TIMER, 0x40);
 	fake_apic_write(f, 0, INITIAL, 1000);
@@ -341,7 +336,7 @@ static void timers_of_many(void **state)
 	uint64_t start = f->now;
 
 	for (unsigned i = 0; i < 4; i++) {
-		enable(f, i);
+		fake_apic_enable(f, i);
 		fake_apic_write(f, i, DIVIDE, 0xb);
 		fake_apic_write(f, i, TIMER, 0x40 + i);
 		fake_apic_write(f, i, INITIAL, 1000 - 100 * i);
@@ -359,7 +354,7 @@ static void touches_only_changes(void **state)
 {
 	struct fake *f = *state;
 
-	enable(f, 0);
+	fake_apic_enable(f, 0);
 	f->vm.touched = 0;
 	fake_apic_read(f, 0, CURRENT);
 	fake_apic_write(f, 0, EOI, 0);

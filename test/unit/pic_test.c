@@ -2,7 +2,7 @@
  * The 8259A pair (Intel, "8259A Programmable Interrupt Controller"), by the data sheet's headings; and its way to
  * a processor: LINT0, or pin 0 of the I/O APIC.
  */
-#include "support/fake.h"
+#include "support/fake_irq.h"
 #include "dev/ioapic.h"
 #include "dev/irq.h"
 #include "dev/pic.h"
@@ -14,22 +14,12 @@
 #define READ_IRR	0x0a
 #define READ_ISR	0x0b
 
-static void out(struct fake *f, uint16_t port, uint8_t value)
-{
-	fake_out(f, port, 1, value);
-}
-
-static uint8_t in(struct fake *f, uint16_t port)
-{
-	return (uint8_t)fake_in(f, port, 1);
-}
-
 static void initialize(struct fake *f, uint16_t port, uint8_t base, uint8_t icw4)
 {
-	out(f, port, 0x11);
-	out(f, port + 1, base);
-	out(f, port + 1, port == MASTER ? 0x04 : 0x02);
-	out(f, port + 1, icw4);
+	fake_outb(f, port, 0x11);
+	fake_outb(f, port + 1, base);
+	fake_outb(f, port + 1, port == MASTER ? 0x04 : 0x02);
+	fake_outb(f, port + 1, icw4);
 }
 
 static void line(struct fake *f, unsigned irq, bool level)
@@ -39,8 +29,8 @@ static void line(struct fake *f, unsigned irq, bool level)
 
 static uint8_t status(struct fake *f, uint16_t port, uint8_t which)
 {
-	out(f, port, which);
-	return in(f, port);
+	fake_outb(f, port, which);
+	return fake_inb(f, port);
 }
 
 static unsigned acknowledge(struct fake *f)
@@ -69,10 +59,10 @@ static void after_reset(void **state)
 	struct fake *f = *state;
 
 	vm_reset(&f->vm);
-	assert_int_equal(in(f, MASTER + 1), 0xff);
-	assert_int_equal(in(f, SLAVE + 1), 0xff);
-	assert_int_equal(in(f, 0x4d0), 0);
-	assert_int_equal(in(f, 0x4d1), 1 << (IRQ_SCI - 8));
+	assert_int_equal(fake_inb(f, MASTER + 1), 0xff);
+	assert_int_equal(fake_inb(f, SLAVE + 1), 0xff);
+	assert_int_equal(fake_inb(f, 0x4d0), 0);
+	assert_int_equal(fake_inb(f, 0x4d1), 1 << (IRQ_SCI - 8));
 	line(f, IRQ_UART, true);
 	assert_false(intr(f));
 }
@@ -87,10 +77,10 @@ static void sequence(void **state)
 	assert_int_equal(status(f, MASTER, READ_IRR), 1 << 4);
 	assert_int_equal(status(f, MASTER, READ_ISR), 0);
 	assert_int_equal(acknowledge(f), 0x34);
-	assert_int_equal(in(f, MASTER), 1 << 4);		/* READ_ISR stays selected */
+	assert_int_equal(fake_inb(f, MASTER), 1 << 4);		/* READ_ISR stays selected */
 	assert_int_equal(status(f, MASTER, READ_IRR), 0);
 	assert_false(intr(f));
-	out(f, MASTER, EOI);
+	fake_outb(f, MASTER, EOI);
 	assert_int_equal(status(f, MASTER, READ_ISR), 0);
 	assert_false(intr(f));		/* the line is high still: the edge was served */
 	line(f, 4, false);
@@ -116,16 +106,16 @@ static void levels(void **state)
 
 	line(f, 9, true);	/* level-triggered, by ELCR */
 	assert_int_equal(acknowledge(f), 0x39);
-	out(f, SLAVE, EOI);
-	out(f, MASTER, EOI);
+	fake_outb(f, SLAVE, EOI);
+	fake_outb(f, MASTER, EOI);
 	assert_true(intr(f));
 	line(f, 9, false);
 	assert_false(intr(f));
 	/* ELCR's bits of IRQ 0, 1, 2, 8, 13 can't be set. */
-	out(f, 0x4d0, 0xff);
-	out(f, 0x4d1, 0xff);
-	assert_int_equal(in(f, 0x4d0), 0xf8);
-	assert_int_equal(in(f, 0x4d1), 0xde);
+	fake_outb(f, 0x4d0, 0xff);
+	fake_outb(f, 0x4d1, 0xff);
+	assert_int_equal(fake_inb(f, 0x4d0), 0xf8);
+	assert_int_equal(fake_inb(f, 0x4d1), 0xde);
 }
 
 /* "Fully Nested Mode" */
@@ -140,9 +130,9 @@ static void priorities(void **state)
 	line(f, 1, true);
 	assert_int_equal(acknowledge(f), 0x31);
 	assert_int_equal(status(f, MASTER, READ_ISR), 0x0a);
-	out(f, MASTER, EOI);
+	fake_outb(f, MASTER, EOI);
 	assert_int_equal(status(f, MASTER, READ_ISR), 0x08);
-	out(f, MASTER, SPECIFIC | 3);
+	fake_outb(f, MASTER, SPECIFIC | 3);
 	assert_int_equal(acknowledge(f), 0x34);
 }
 
@@ -159,11 +149,11 @@ static void cascade(void **state)
 	assert_int_equal(status(f, SLAVE, READ_ISR), 0x10);
 	line(f, 8, true);
 	assert_false(intr(f));		/* IR2 is in service, says the master */
-	out(f, SLAVE, EOI);
+	fake_outb(f, SLAVE, EOI);
 	assert_false(intr(f));
-	out(f, MASTER, EOI);
+	fake_outb(f, MASTER, EOI);
 	assert_int_equal(acknowledge(f), 0x38);
-	out(f, MASTER, EOI);
+	fake_outb(f, MASTER, EOI);
 	assert_true(intr(f));		/* IR3, while the slave's is in service at the slave alone */
 	assert_int_equal(acknowledge(f), 0x33);
 }
@@ -186,23 +176,23 @@ static void masks(void **state)
 {
 	struct fake *f = *state;
 
-	out(f, MASTER + 1, 1 << 4);
-	assert_int_equal(in(f, MASTER + 1), 1 << 4);
+	fake_outb(f, MASTER + 1, 1 << 4);
+	assert_int_equal(fake_inb(f, MASTER + 1), 1 << 4);
 	line(f, 4, true);
 	assert_false(intr(f));
-	out(f, MASTER + 1, 0);
+	fake_outb(f, MASTER + 1, 0);
 	assert_true(intr(f));			/* the edge was held */
 	assert_int_equal(acknowledge(f), 0x34);
 	line(f, 6, true);
-	out(f, MASTER + 1, 1 << 4);
+	fake_outb(f, MASTER + 1, 1 << 4);
 	assert_false(intr(f));
-	out(f, MASTER, 0x68);			/* special mask mode: what is masked inhibits none */
+	fake_outb(f, MASTER, 0x68);			/* special mask mode: what is masked inhibits none */
 	assert_true(intr(f));
 	assert_int_equal(acknowledge(f), 0x36);
-	out(f, MASTER, EOI);			/* of 6: 4 is masked */
+	fake_outb(f, MASTER, EOI);			/* of 6: 4 is masked */
 	assert_int_equal(status(f, MASTER, READ_ISR), 1 << 4);
-	out(f, MASTER, 0x48);
-	out(f, MASTER, EOI);
+	fake_outb(f, MASTER, 0x48);
+	fake_outb(f, MASTER, EOI);
 	assert_int_equal(status(f, MASTER, READ_ISR), 0);
 }
 
@@ -213,17 +203,17 @@ static void rotation(void **state)
 
 	line(f, 4, true);
 	acknowledge(f);
-	out(f, MASTER, 0xa0);			/* EOI, and 4 is the lowest */
+	fake_outb(f, MASTER, 0xa0);			/* EOI, and 4 is the lowest */
 	line(f, 4, false);
 	line(f, 4, true);
 	line(f, 5, true);
 	line(f, 0, false);			/* it is the 8254's, and high at reset */
 	line(f, 0, true);
 	assert_int_equal(acknowledge(f), 0x35);
-	out(f, MASTER, 0xe5);			/* specific EOI of 5, now the lowest */
+	fake_outb(f, MASTER, 0xe5);			/* specific EOI of 5, now the lowest */
 	assert_int_equal(acknowledge(f), 0x30);
-	out(f, MASTER, EOI);
-	out(f, MASTER, 0xc3);			/* set priority: 3 is the lowest */
+	fake_outb(f, MASTER, EOI);
+	fake_outb(f, MASTER, 0xc3);			/* set priority: 3 is the lowest */
 	line(f, 3, true);
 	assert_int_equal(acknowledge(f), 0x34);
 }
@@ -240,7 +230,7 @@ static void automatic_eoi(void **state)
 	assert_int_equal(status(f, MASTER, READ_ISR), 0);
 	assert_true(intr(f));
 	assert_int_equal(acknowledge(f), 0x35);
-	out(f, MASTER, 0x80);
+	fake_outb(f, MASTER, 0x80);
 	line(f, 4, false);
 	line(f, 4, true);
 	acknowledge(f);
@@ -249,7 +239,7 @@ static void automatic_eoi(void **state)
 	line(f, 5, false);
 	line(f, 5, true);
 	assert_int_equal(acknowledge(f), 0x35);
-	out(f, MASTER, 0x00);
+	fake_outb(f, MASTER, 0x00);
 }
 
 /* "Poll Command" */
@@ -257,11 +247,11 @@ static void polling(void **state)
 {
 	struct fake *f = *state;
 
-	out(f, MASTER, 0x0c);
-	assert_int_equal(in(f, MASTER), 0);
+	fake_outb(f, MASTER, 0x0c);
+	assert_int_equal(fake_inb(f, MASTER), 0);
 	line(f, 6, true);
-	out(f, MASTER, 0x0c);
-	assert_int_equal(in(f, MASTER), 0x86);
+	fake_outb(f, MASTER, 0x0c);
+	assert_int_equal(fake_inb(f, MASTER), 0x86);
 	assert_int_equal(status(f, MASTER, READ_ISR), 1 << 6);
 	assert_false(intr(f));
 }
@@ -274,30 +264,30 @@ static void initialization(void **state)
 	line(f, 4, true);
 	acknowledge(f);
 	line(f, 6, true);
-	out(f, MASTER + 1, 0xff);
-	out(f, MASTER, 0x13);		/* single, ICW4 */
-	assert_int_equal(in(f, MASTER + 1), 0);
+	fake_outb(f, MASTER + 1, 0xff);
+	fake_outb(f, MASTER, 0x13);		/* single, ICW4 */
+	assert_int_equal(fake_inb(f, MASTER + 1), 0);
 	assert_int_equal(status(f, MASTER, READ_ISR), 0);
 	assert_int_equal(status(f, MASTER, READ_IRR), 0);	/* edges before it don't count */
-	out(f, MASTER + 1, 0x47);
-	out(f, MASTER + 1, 0x01);
-	out(f, MASTER + 1, 0xbf);	/* the mask, already */
-	assert_int_equal(in(f, MASTER + 1), 0xbf);
+	fake_outb(f, MASTER + 1, 0x47);
+	fake_outb(f, MASTER + 1, 0x01);
+	fake_outb(f, MASTER + 1, 0xbf);	/* the mask, already */
+	assert_int_equal(fake_inb(f, MASTER + 1), 0xbf);
 	line(f, 6, false);
 	line(f, 6, true);
 	assert_int_equal(acknowledge(f), 0x46);	/* the base's low bits are the input's */
-	out(f, MASTER, 0x10);		/* no ICW4 */
-	out(f, MASTER + 1, 0x50);
-	out(f, MASTER + 1, 0x04);
-	out(f, MASTER + 1, 0x5a);
-	assert_int_equal(in(f, MASTER + 1), 0x5a);
+	fake_outb(f, MASTER, 0x10);		/* no ICW4 */
+	fake_outb(f, MASTER + 1, 0x50);
+	fake_outb(f, MASTER + 1, 0x04);
+	fake_outb(f, MASTER + 1, 0x5a);
+	assert_int_equal(fake_inb(f, MASTER + 1), 0x5a);
 }
 
 /* ---- The way to a processor (SDM, "Local Interrupts": LINT0) ---- */
 
 static void lint0(struct fake *f, unsigned cpu, uint32_t lvt)
 {
-	fake_apic_write(f, cpu, 0xf0, 0x1ff);
+	fake_apic_enable(f, cpu);
 	fake_apic_write(f, cpu, 0x350, lvt);
 }
 

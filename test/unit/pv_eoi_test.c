@@ -2,10 +2,10 @@
  * Ends of interrupts without an exit (Linux, Documentation/virt/kvm/x86/msr.rst, MSR_KVM_EOI_EN): offered only
  * where nothing waits for the end, taken before the APIC is looked at, and an EOI that is written counts as ever.
  */
-#include "support/fake.h"
+#include "support/fake_irq.h"
 #include "dev/pv_eoi.h"
 
-enum { TPR = 0x80, EOI = 0xb0, SVR = 0xf0, ISR = 0x100, ICR = 0x300 };
+enum { TPR = 0x80, EOI = 0xb0, ISR = 0x100, ICR = 0x300 };
 
 #define WORD		0x210040	/* guest-physical, in FAKE_DATA */
 #define SELF		0x40000
@@ -50,7 +50,7 @@ static int setup(void **state)
 
 	fake_setup(state);
 	f = *state;
-	fake_apic_write(f, 0, SVR, 0x1ff);
+	fake_apic_enable(f, 0);
 	fake_set(&f->cpu[0], VMCS_GUEST_RFLAGS, 0x202);
 	assert_int_equal(wrmsr(f, WORD | 1), ACTION_RETIRE);
 	return 0;

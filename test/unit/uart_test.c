@@ -2,7 +2,7 @@
  * The 16550 (National Semiconductor's PC16550D data sheet), as a guest's driver uses it, and the ports
  * around it.
  */
-#include "support/fake.h"
+#include "support/fake_irq.h"
 #include "dev/ioapic.h"
 #include "dev/irq.h"
 #include "dev/uart.h"
@@ -139,7 +139,7 @@ static void interrupts(void **state)
 	struct fake *f = *state;
 	struct vm_cpu *cpu = &f->vm.cpu[0];
 
-	fake_apic_write(f, 0, 0xf0, 0x1ff);
+	fake_apic_enable(f, 0);
 	ioapic_write(&f->vm, &f->world, 0, 0x00, 0x10 + 2 * IRQ_UART);
 	ioapic_write(&f->vm, &f->world, 0, 0x10, 0x24);	/* to vCPU 0: fixed, an edge, vector 0x24 */
 	out(f, IIR, 0x01);
