@@ -72,10 +72,13 @@ static void check_only_time_passed(const struct fake *f, const struct vcpu *v, u
 	assert_int_equal(f->vm.touched, 0);
 }
 
-/* Whether timer, deadline and wake_at are what an entry step leaves; a test may make what none does. */
+/*
+ * Whether timer, deadline and wake_at are what an entry step leaves, and no more time is hidden than has passed; a test
+ * may make what none does.
+ */
 static bool is_left_by_a_step(const struct fake *f, const struct vcpu *v)
 {
-	if (v->wake_at != TIME_NONE)
+	if (v->wake_at != TIME_NONE || f->vm.hidden > v->tsc)
 		return false;
 	if (v->deadline != TIME_NONE)
 		return v->deadline - v->tsc < vm_timer_cap(&f->vm.config);
