@@ -4,18 +4,9 @@
  * robustness test.
  */
 #include "support/fake.h"
+#include "support/random.h"
 
 #define ROUNDS 60000
-
-static uint64_t random_state = 0x853c49e6748fea9b;
-
-static uint64_t random_u64(void)
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return random_state;
-}
 
 static uint64_t random_value(void)
 {
@@ -102,12 +93,14 @@ static void step(struct fake *f, unsigned cpus)
 	f->slice_end = random_value();
 	f->memory_races = random_u64() % 16 == 0;
 	f->input = random_u64() % 4 ? "" : "some text that is typed, more than fits";
-	if (random_u64() % 3 == 0)
+	if (random_u64() % 3 == 0) {
 		fake_enter(f, v);
-	else if (random_u64() & 1)
-		fake_exit(f, v, likely[random_u64() % sizeof(likely)], random_value(), random_u64() % 16);
-	else
-		fake_exit(f, v, random_u64() % 84, random_value(), random_u64() % 16);
+	} else {
+		unsigned reason = random_u64() & 1 ? likely[random_u64() % sizeof(likely)] : random_u64() % 84;
+		uint64_t qualification = random_value();
+
+		fake_exit(f, v, reason, qualification, random_u64() % 16);
+	}
 	if (f->vm.stop.kind != STOP_NONE)
 		f->vm.stop.kind = STOP_NONE;
 }
@@ -115,6 +108,7 @@ static void step(struct fake *f, unsigned cpus)
 static void anything(void **state)
 {
 	struct fake *f = NULL;
+	struct vcpu *v;
 	unsigned cpus = 0;
 
 	(void)state;
@@ -124,7 +118,8 @@ static void anything(void **state)
 			cpus = f->vm.config.cpu_count;
 		}
 		corrupt_vm(f, random_u64() % 4);
-		corrupt_vcpu(&f->cpu[random_u64() % cpus], random_u64() % 8);
+		v = &f->cpu[random_u64() % cpus];
+		corrupt_vcpu(v, random_u64() % 8);
 		if (random_u64() % 8 == 0)
 			corrupt_memory(f);
 		step(f, cpus);
@@ -140,8 +135,9 @@ static void any_instruction_on_a_device(void **state)
 	(void)state;
 	for (unsigned i = 0; i < ROUNDS; i++) {
 		struct vcpu *v = &f->cpu[0];
-		uint64_t gpa = (random_u64() & 1 ? MMIO_LAPIC : MMIO_CONSOLE) + random_u64() % 4096;
+		uint64_t gpa = random_u64() & 1 ? MMIO_LAPIC : MMIO_CONSOLE;
 
+		gpa += random_u64() % 4096;
 		if (i % 100 == 0) {
 			f = renew(f);
 			v = &f->cpu[0];
@@ -168,5 +164,6 @@ int main(void)
 		cmocka_unit_test(any_instruction_on_a_device),
 	};
 
+	random_seed(0x853c49e6748fea9b);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "fuzz/fuzz.h"
+#include "support/random.h"
 
 #define INPUTS_MAX 4096
 #define INPUT_MAX (2u << 20)
@@ -29,17 +30,8 @@ struct input {
 
 static struct input inputs[INPUTS_MAX];
 static unsigned input_count;
-static uint64_t random_state;
 static struct input at_hand;
 static char crash_path[4096];
-
-static uint64_t random_below(uint64_t n)
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return random_state % n;
-}
 
 static void write_file(const char *path, const struct input *in)
 {
@@ -228,7 +220,7 @@ int main(int argc, char **argv)
 	}
 	for (int i = optind; i < argc; i++)
 		add_path(argv[i]);
-	random_state = seed * UINT64_C(0x9e3779b97f4a7c15) | 1;
+	random_seed(seed * UINT64_C(0x9e3779b97f4a7c15) | 1);
 	for (unsigned i = 0; i < input_count; i++)
 		run(&inputs[i]);
 	if (input_count)

@@ -6,6 +6,7 @@
 #include <zstd.h>
 
 #include "recorder/session.h"
+#include "support/random.h"
 #include "support/sample.h"
 #include "trace/bytes.h"
 #include "trace/decode.h"
@@ -36,12 +37,9 @@ struct maker {
 	unsigned entries;
 };
 
-static uint64_t random_below(struct maker *m, uint64_t n)
+static uint64_t below(struct maker *m, uint64_t n)
 {
-	m->random ^= m->random << 13;
-	m->random ^= m->random >> 7;
-	m->random ^= m->random << 17;
-	return m->random % n;
+	return random_next(&m->random) % n;
 }
 
 static void set_up(struct maker *m)
@@ -82,20 +80,20 @@ static void make_exit(struct maker *m, struct vcpu *v, bool print)
 {
 	static const uint64_t rips[] = { 0x100000, 0x100004, 0xffffffff81000000, 0x7fff00001234 };
 	static const uint16_t reasons[] = { 10, 18, 30, 31, 48, 52 };
-	enum exit_action action = (enum exit_action)random_below(m, 3);
+	enum exit_action action = (enum exit_action)below(m, 3);
 
 	encoder_begin(&m->e, v, STEP_EXIT);
-	load(m, v, VMCS_GUEST_RIP, rips[random_below(m, 4)]);
-	load(m, v, VMCS_EXIT_REASON, reasons[random_below(m, 6)]);
-	load(m, v, VMCS_EXIT_INSTRUCTION_LEN, 1 + random_below(m, 3));
-	if (random_below(m, 4) == 0)
-		load(m, v, VMCS_GUEST_RSP, random_below(m, UINT64_MAX));
+	load(m, v, VMCS_GUEST_RIP, rips[below(m, 4)]);
+	load(m, v, VMCS_EXIT_REASON, reasons[below(m, 6)]);
+	load(m, v, VMCS_EXIT_INSTRUCTION_LEN, 1 + below(m, 3));
+	if (below(m, 4) == 0)
+		load(m, v, VMCS_GUEST_RSP, below(m, UINT64_MAX));
 	encoder_loaded(&m->e, v);
 	if (print)
 		encoder_crossing(&m->e, CROSSING_CONSOLE_OUT, 0, m->o->print_size, 0, m->o->print);
-	if (random_below(m, 3) == 0)
-		gpr_write(v, GPR_RAX, random_below(m, 1000));
-	if (random_below(m, 8) == 0) {
+	if (below(m, 3) == 0)
+		gpr_write(v, GPR_RAX, below(m, 1000));
+	if (below(m, 8) == 0) {
 		m->vm.uart.scratch++;
 		vm_touch(&m->vm, VM_DEVICE_UART);
 	}
@@ -103,16 +101,16 @@ static void make_exit(struct maker *m, struct vcpu *v, bool print)
 		vmcs_write(v, VMCS_GUEST_RIP, v->vmcs[VMCS_GUEST_RIP] + v->vmcs[VMCS_EXIT_INSTRUCTION_LEN]);
 		vmcs_write(v, VMCS_GUEST_INTERRUPTIBILITY, v->vmcs[VMCS_GUEST_INTERRUPTIBILITY] & ~UINT64_C(3));
 	}
-	if (random_below(m, 10) == 0)
+	if (below(m, 10) == 0)
 		encoder_note_insn(&m->e, (const uint8_t *)"\x0f\xa2", 2);
-	encoder_end_exit(&m->e, v, &m->vm, action, v->tsc - 10, 100 + random_below(m, 3), 0);
+	encoder_end_exit(&m->e, v, &m->vm, action, v->tsc - 10, 100 + below(m, 3), 0);
 }
 
 static void make_entry(struct maker *m, struct vcpu *v)
 {
 	encoder_begin(&m->e, v, STEP_ENTRY);
-	v->entry = (enum entry_result)random_below(m, 2);
-	v->deadline = random_below(m, 2) ? TIME_NONE : v->tsc + random_below(m, 1000000);
+	v->entry = (enum entry_result)below(m, 2);
+	v->deadline = below(m, 2) ? TIME_NONE : v->tsc + below(m, 1000000);
 	if (v->entry == ENTRY_ENTER)
 		vmcs_write(v, VMCS_PREEMPTION_TIMER_VALUE, vm_preemption_timer(&m->vm.config, v->deadline, v->tsc));
 	encoder_end_entry(&m->e, v, &m->vm);
@@ -120,15 +118,15 @@ static void make_entry(struct maker *m, struct vcpu *v)
 
 static void make_step(struct maker *m, unsigned i, bool unfinished)
 {
-	struct vcpu *v = &m->cpu[random_below(m, 5) ? 0 : random_below(m, CPUS)];
+	struct vcpu *v = &m->cpu[below(m, 5) ? 0 : below(m, CPUS)];
 
-	m->tsc += random_below(m, 2) ? 500 : random_below(m, 100000);
+	m->tsc += below(m, 2) ? 500 : below(m, 100000);
 	vcpu_begin_step(v, m->tsc);
 	if (unfinished) {
 		encoder_begin(&m->e, v, STEP_EXIT);
 		load(m, v, VMCS_EXIT_REASON, 48);
 		encoder_end_unfinished(&m->e, v);
-	} else if (random_below(m, 2) || !i) {
+	} else if (below(m, 2) || !i) {
 		make_exit(m, v, !i && m->o->print);
 	} else {
 		make_entry(m, v);

@@ -3,6 +3,7 @@
  * memory operands. And what it says of bytes that end early, are too long, or are no instruction.
  */
 #include "support/fake.h"
+#include "support/random.h"
 #include "insn/decode.h"
 
 #include <stdio.h>
@@ -10,16 +11,6 @@
 #include <Zydis/Zydis.h>
 
 #define ROUNDS 400000
-
-static uint64_t random_state = 0x9e3779b97f4a7c15;
-
-static uint64_t random_u64(void)
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return random_state;
-}
 
 static void init_zydis(ZydisDecoder *decoder, unsigned code_bits)
 {
@@ -256,5 +247,6 @@ int main(void)
 		cmocka_unit_test(rex_counts_last),
 	};
 
+	random_seed(0x9e3779b97f4a7c15);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
  * undefined are left out.
  */
 #include "support/fake.h"
+#include "support/random.h"
 #include "insn/decode.h"
 #include "insn/emulate.h"
 
@@ -15,16 +16,6 @@
 #define WINDOW		512	/* bytes around the operand that are compared */
 #define MIDDLE		(WINDOW / 2)
 #define ARITHMETIC	(RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_OF)
-
-static uint64_t random_state = 0x2545f4914f6cdd1d;
-
-static uint64_t random_u64(void)
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return random_state;
-}
 
 /* Corner cases come often. */
 static uint64_t random_value(void)
@@ -376,5 +367,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(movbe_like_the_processor, setup, teardown),
 	};
 
+	random_seed(0x2545f4914f6cdd1d);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
