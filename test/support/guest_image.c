@@ -60,6 +60,18 @@ static uint64_t put_contents(uint8_t *to, unsigned code)
 	return code + CODE_SIZE + DATA_SIZE;
 }
 
+/* The fields that both classes have by one name. */
+#define PUT_HEADER(h, p, class, machine, segments) \
+	do { \
+		memcpy((h)->e_ident, ELFMAG class "\1\1", 7); \
+		(h)->e_type = ET_EXEC; \
+		(h)->e_machine = machine; \
+		(h)->e_entry = IMAGE_ELF_CODE_AT + IMAGE_ELF_VIRTUAL + IMAGE_ELF_ENTRY; \
+		(h)->e_phoff = sizeof(*(h)); \
+		(h)->e_phentsize = sizeof(*(p)); \
+		(h)->e_phnum = segments; \
+	} while (0)
+
 uint64_t image_elf32(uint8_t *to)
 {
 	const unsigned code = sizeof(Elf32_Ehdr) + 3 * sizeof(Elf32_Phdr);
@@ -67,13 +79,7 @@ uint64_t image_elf32(uint8_t *to)
 	Elf32_Phdr *p = (Elf32_Phdr *)(to + sizeof(*h));
 
 	memset(to, 0, IMAGE_MAX);
-	memcpy(h->e_ident, ELFMAG "\1\1\1", 7);
-	h->e_type = ET_EXEC;
-	h->e_machine = EM_386;
-	h->e_entry = IMAGE_ELF_CODE_AT + IMAGE_ELF_VIRTUAL + IMAGE_ELF_ENTRY;
-	h->e_phoff = sizeof(*h);
-	h->e_phentsize = sizeof(*p);
-	h->e_phnum = 3;
+	PUT_HEADER(h, p, "\1", EM_386, 3);
 	p[0] = (Elf32_Phdr){ .p_type = PT_GNU_STACK };
 	p[1] = (Elf32_Phdr){ PT_LOAD, code, IMAGE_ELF_CODE_AT + IMAGE_ELF_VIRTUAL, IMAGE_ELF_CODE_AT,
 			    CODE_SIZE, CODE_SIZE, 5, 4 };
@@ -89,13 +95,7 @@ uint64_t image_elf64(uint8_t *to)
 	Elf64_Phdr *p = (Elf64_Phdr *)(to + sizeof(*h));
 
 	memset(to, 0, IMAGE_MAX);
-	memcpy(h->e_ident, ELFMAG "\2\1\1", 7);
-	h->e_type = ET_EXEC;
-	h->e_machine = EM_X86_64;
-	h->e_entry = IMAGE_ELF_CODE_AT + IMAGE_ELF_VIRTUAL + IMAGE_ELF_ENTRY;
-	h->e_phoff = sizeof(*h);
-	h->e_phentsize = sizeof(*p);
-	h->e_phnum = 2;
+	PUT_HEADER(h, p, "\2", EM_X86_64, 2);
 	p[0] = (Elf64_Phdr){ PT_LOAD, 5, code, IMAGE_ELF_CODE_AT + IMAGE_ELF_VIRTUAL, IMAGE_ELF_CODE_AT,
 			    CODE_SIZE, CODE_SIZE, 4 };
 	p[1] = (Elf64_Phdr){ PT_LOAD, 6, code + CODE_SIZE, IMAGE_ELF_DATA_AT + IMAGE_ELF_VIRTUAL,

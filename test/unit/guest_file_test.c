@@ -30,8 +30,7 @@ static bool plan_text(const uint8_t *guest, uint64_t size, const char *line, str
 
 static void expect(const struct load_error *e, enum load_file file, uint64_t offset, const char *text)
 {
-	if (e->file != file || e->offset != offset || !strstr(e->text, text) || !strstr(e->text,
-											", expected ") ||
+	if (e->file != file || e->offset != offset || !strstr(e->text, text) || !strstr(e->text, ", expected ") ||
 	    !strstr(e->text, ", got "))
 		fail_msg("file %d, %#lx: %s\nexpected: file %d, %#lx: …%s…", e->file, e->offset, e->text,
 			 file, offset, text);
