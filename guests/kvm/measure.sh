@@ -36,6 +36,7 @@
 #   Each linux.… is with ACPI; with the suffix .pic without.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+. test/bench/bochs.sh
 build=$1 kernel=$2 busybox=$3 initrd=$4
 only=${ONLY:-loops acpi pic}
 work=$build/kvm/run
@@ -96,53 +97,14 @@ make_initramfs() {
 	(cd "$root" && find . -mindepth 1 | LC_ALL=C sort | cpio --quiet -o -H newc -R 0:0) >"$1"
 }
 
-make_medium() {
-	local tree=$work/tree
-	mkdir -p "$tree/boot/grub"
-	cp "$kernel" "$tree/boot/vmlinuz"
-	make_initramfs "$tree/boot/initramfs"
-	cat >"$tree/boot/grub/grub.cfg" <<-GRUB
-		linux /boot/vmlinuz console=ttyS0 quiet $l1_append
-		initrd /boot/initramfs
-		boot
-	GRUB
-	grub-mkrescue -d /usr/lib/grub/i386-pc --install-modules="normal linux iso9660 biosdisk" --modules= --locales= --fonts= \
-		--themes= -o "$1" "$tree" >"$work/mkrescue.out" 2>&1 || { cat "$work/mkrescue.out" >&2; die "grub-mkrescue failed"; }
-}
-
-# As recorder/bochs.c configures it, but for ips: L1 takes its time from emulated devices, so that its clock and its
-# TSC agree only when an emulated second has as many instructions as the TSC is said to have ticks.
-configure_bochs() {
-	cat >"$work/bochsrc" <<-BOCHS
-		cpu: model=corei7_skylake_x, count=1, ips=${khz}000, reset_on_triple_fault=0, ignore_bad_msrs=1
-		memory: guest=1024, host=1024
-		romimage: file=/usr/share/bochs/BIOS-bochs-latest
-		vgaromimage: file=/usr/share/bochs/VGABIOS-lgpl-latest
-		ata0-master: type=cdrom, path=medium.iso, status=inserted
-		boot: cdrom
-		display_library: rfb, options="timeout=0"
-		vga: update_freq=1
-		sound: driver=dummy
-		clock: sync=none, time0=1767225600
-		panic: action=fatal
-		error: action=ignore
-		info: action=ignore
-		debug: action=ignore
-		log: events.txt
-		com1: enabled=1, mode=file, dev=console.txt
-	BOCHS
-	echo c >"$work/commands"
-}
-
 # Until L1 powers off, or says that it is done, or $limit seconds have passed.
 run_bochs() {
-	local pid seconds=0 said="" running
-	: >"$work/console.txt"
-	(cd "$work" && exec nice bochs -q -f bochsrc -rc commands </dev/null >bochs.out 2>&1) &
-	pid=$!
+	local seconds=0 said="" running
+	echo c >"$work/commands"
+	bochs_start "$work" 1024 $khz nice
 	# shellcheck disable=SC2064
-	trap "kill $pid 2>/dev/null || true" EXIT
-	while kill -0 $pid 2>/dev/null && [ $seconds -lt $limit ] && ! grep -q '^== end' "$work/console.txt"; do
+	trap "kill $bochs 2>/dev/null || true" EXIT
+	while kill -0 $bochs 2>/dev/null && [ $seconds -lt $limit ] && ! grep -q '^== end' "$work/console.txt"; do
 		sleep 1
 		seconds=$((seconds + 1))
 		running=$(tr -d '\r' <"$work/console.txt" | sed -n 's/^== \(.* \(untraced\|kvm_exit\|all\)\)$/\1/p' | tail -n 1)
@@ -151,8 +113,8 @@ run_bochs() {
 			note "$running (after $seconds s)"
 		fi
 	done
-	kill $pid 2>/dev/null || true
-	wait $pid 2>/dev/null || true
+	kill $bochs 2>/dev/null || true
+	wait $bochs 2>/dev/null || true
 	[ -s "$work/console.txt" ] || die "Bochs printed nothing: $(tail -n 3 "$work/bochs.out")"
 	tr -d '\r' <"$work/console.txt" >"$console"
 	if ! grep -q '^== end' "$console" || grep -q 'failed:' "$console"; then
@@ -164,8 +126,8 @@ run_bochs() {
 rm -rf "$work"
 mkdir -p "$work"
 note "L1's boot medium, $(kernel_version "$kernel")"
-make_medium "$work/medium.iso"
-configure_bochs
+make_initramfs "$work/initramfs"
+bochs_medium "$work" "$kernel" "$work/initramfs" "console=ttyS0 quiet $l1_append" || die "grub-mkrescue failed"
 note "Bochs: $only, three times each; some minutes"
 run_bochs
 guests/kvm/figures.awk -v khz=$khz "$console" >"$build/kvm/figures" || die "these figures can't be right; L1's console: $console"
