@@ -3,7 +3,7 @@
  * its seek table; and the writer, which gets a stream in pieces of any size and must leave a readable trace
  * of what is whole in it.
  *
- * damage_test.c does the damages.
+ * damage_*test.c do the damages.
  */
 #include <setjmp.h>
 #include <stdarg.h>
