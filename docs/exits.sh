@@ -27,7 +27,8 @@ cat <<'MIDDLE'
 ## MSRs
 
 An MSR that isn't listed gives #GP(0). `PASS`: no exit, the processor keeps it. `CPU`: the value is in `struct vm_cpu`. `VMCS`: in a VMCS field. `CHECK`: written after
-checks of its own (reserved bits give #GP). `CONST`: a constant. `DROP`: written and forgotten. `GP`: #GP(0).
+checks of its own (reserved bits give #GP). `CONST`: a constant. `CONFIG`: fixed when the
+VM starts (`struct vm_config`). `DROP`: written and forgotten. `GP`: #GP(0).
 
 | MSR | name | read | write |
 | --- | --- | --- | --- |

@@ -9,6 +9,7 @@
 #define MSR_FEATURE_CONTROL  0x3a
 #define MSR_BIOS_UPDT_TRIG   0x79
 #define MSR_MTRRCAP          0xfe
+#define MSR_ARCH_CAPABILITIES 0x10a
 #define MSR_SYSENTER_CS      0x174
 #define MSR_SYSENTER_ESP     0x175
 #define MSR_SYSENTER_EIP     0x176
@@ -21,6 +22,7 @@
 #define MSR_MTRR_FIX4K_LAST  0x26f
 #define MSR_MTRR_DEF_TYPE    0x2ff
 
+#define CPUID_7_EDX_ARCH_CAPABILITIES (1u << 29)
 #define APIC_BASE_BSP    (1ull << 8)
 #define APIC_BASE_X2APIC (1ull << 10)
 #define APIC_BASE_ENABLE (1ull << 11)
@@ -113,6 +115,17 @@ static void test_vmcs_msrs(void)
 	refuses("IA32_PAT, type 3", MSR_IA32_PAT, 0x0307040600070406);
 }
 
+/* SDM, "IA32_ARCH_CAPABILITIES": there if CPUID says so, and read-only */
+static void test_arch_capabilities(void)
+{
+	bool there = cpuid(7, 0).edx & CPUID_7_EDX_ARCH_CAPABILITIES;
+	uint64_t value;
+
+	test_trap("RDMSR IA32_ARCH_CAPABILITIES", try_rdmsr(MSR_ARCH_CAPABILITIES, &value),
+		  there ? NO_TRAP : VECTOR_GP, 0);
+	refuses("WRMSR IA32_ARCH_CAPABILITIES", MSR_ARCH_CAPABILITIES, 0);
+}
+
 static void test_apic_base(void)
 {
 	uint64_t base = read_msr(MSR_IA32_APIC_BASE), moved = base + 0x10000;
@@ -169,6 +182,7 @@ void test_msrs(void)
 	test_equal("IA32_EFER.LMA is what it is", read_msr(MSR_IA32_EFER), efer);
 	test_mtrrs();
 	test_vmcs_msrs();
+	test_arch_capabilities();
 	test_apic_base();
 	test_time_stamp();
 }

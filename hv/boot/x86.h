@@ -17,6 +17,7 @@
 #define X86_EFER_NXE		(1ull << 11)
 
 #define X86_MSR_FEATURE_CONTROL	0x3a
+#define X86_MSR_ARCH_CAPABILITIES 0x10a
 #define X86_MSR_XSS		0xda0
 #define X86_MSR_PAT		0x277
 #define X86_MSR_EFER		0xc0000080

@@ -74,6 +74,7 @@ const struct vm_field vm_fields[] = {
 	CONFIG(host_random, 4, 1),
 	CONFIG(phys_bits, 4, 1),
 	CONFIG(cr4_allowed, 8, 1),
+	CONFIG(arch_capabilities, 8, 1),
 	CONFIG(cpuid_index, 1, CPUID_RANGES * CPUID_RANGE_LEAVES),
 	CONFIG(cpuid, 4, VM_MAX_CPUID * sizeof(struct vm_cpuid) / 4),
 

@@ -20,7 +20,7 @@
 #define FEATURE_1_ECX_PCID	BIT(17)
 #define FEATURE_1_ECX_RDRAND	BIT(30)
 /* Ours, whatever the host has. */
-#define FEATURES_1_ECX_OURS	(BIT(21) /* x2APIC */ | BIT(24) /* TSC deadline */ | BIT(31) /* hypervisor */)
+#define FEATURES_1_ECX_OURS	(BIT(21) /* x2APIC */ | BIT(24) /* TSC deadline */ | CPUID_1_ECX_HYPERVISOR)
 /* Not: MCE and MCA (no bank is offered), DS, ACPI, TM, PBE. HTT says that the APIC ID count counts. */
 #define FEATURES_1_EDX                                                                              \
 	(BIT(0) /* FPU */ | BIT(1) /* VME */ | BIT(2) /* DE */ | BIT(3) /* PSE */ | BIT(4) /* TSC */ |  \
@@ -172,7 +172,8 @@ static void add_extended_features(struct builder *b)
 		       when((c->xcr0_allowed & XCR0_PKRU) != 0, FEATURE_7_ECX_PKU);
 
 	add(b, 7, 0, 0, h.ebx & ebx, h.ecx & ecx,
-	    h.edx & (FEATURES_7_EDX | when(has_avx512(c), FEATURES_7_EDX_AVX512)));
+	    (h.edx & (FEATURES_7_EDX | when(has_avx512(c), FEATURES_7_EDX_AVX512))) |
+	    when(c->arch_capabilities != 0, CPUID_7_EDX_ARCH_CAPABILITIES));
 }
 
 /*
@@ -299,10 +300,13 @@ static uint64_t cr4_allowed(const struct vm_config *c)
 	return cr4 & c->cr4_fixed1 & ~CR4_VMXE;
 }
 
-void cpuid_build_policy(struct vm_config *config, const struct host_cpuid *host, unsigned count)
+void cpuid_build_policy(struct vm_config *config, const struct host_cpuid *host, unsigned count,
+			uint64_t arch_capabilities)
 {
 	struct builder b = { .config = config, .host = host, .host_count = count };
+	struct host_cpuid vendor = host_leaf(&b, 0, 0), features = host_leaf(&b, 1, 0);
 
+	config->arch_capabilities = arch_capabilities_of(&vendor, &features, arch_capabilities);
 	config->cpuid_count = 0;
 	for (unsigned i = 0; i < sizeof(config->cpuid_index); i++)
 		config->cpuid_index[i] = 0;

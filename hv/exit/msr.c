@@ -24,6 +24,7 @@
 #define READ_CONST(argument)	*value = (argument); return true
 #define READ_VMCS(argument)	*value = vmcs_read(v, VMCS_##argument); return true
 #define READ_CPU(argument)	*value = cpu->argument; return true
+#define READ_CONFIG(argument)	*value = vm->config.argument; return *value != 0
 
 static bool is_x2apic(uint32_t msr)
 {

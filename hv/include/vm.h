@@ -42,6 +42,7 @@ struct vm_config {
 	/* Made by cpuid_build_policy(), for short paths. */
 	uint32_t phys_bits;		/* MAXPHYADDR */
 	uint64_t cr4_allowed;		/* CR4 bits that the guest may set: what its CPUID and VMX operation allow */
+	uint64_t arch_capabilities;	/* IA32_ARCH_CAPABILITIES; 0: the guest hasn't that MSR */
 	uint8_t cpuid_index[CPUID_RANGES * CPUID_RANGE_LEAVES]; /* a leaf's first row + 1, 0 = none */
 	struct vm_cpuid cpuid[VM_MAX_CPUID]; /* rows of one leaf lie together */
 };
@@ -297,8 +298,10 @@ struct host_cpuid {
 
 /*
  * Fill config->cpuid from what the host has: known features alone, VMX and what we don't handle masked, our
- * hypervisor leaves added. Needs cpu_count, tsc_khz and the allowed masks set. hv/exit/cpuid.c
+ * hypervisor leaves added. `arch_capabilities` is the host's MSR of that name, 0 where it has none. Needs
+ * cpu_count, tsc_khz and the allowed masks set. hv/exit/cpuid_policy.c
  */
-void cpuid_build_policy(struct vm_config *config, const struct host_cpuid *host, unsigned count);
+void cpuid_build_policy(struct vm_config *config, const struct host_cpuid *host, unsigned count,
+			uint64_t arch_capabilities);
 
 #endif

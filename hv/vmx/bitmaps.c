@@ -22,6 +22,7 @@
 #define PASSES_CPU	false
 #define PASSES_CHECK	false
 #define PASSES_CONST	false
+#define PASSES_CONFIG	false
 #define PASSES_DROP	false
 #define PASSES_GP	false
 

@@ -1,11 +1,12 @@
 /*
  * host_cpuid.c: lists the host's CPUID leaves and subleaves (SDM "CPUID—CPU Identification").
  *
- * Called once by vmx_main(). What the guest gets of it is hv/exit/cpuid.c's decision.
+ * Called once by vmx_main(). What the guest gets of it is hv/exit/cpuid_policy.c's decision.
  */
 #include <stdbool.h>
 
 #include "boot/x86.h"
+#include "exit/cpuid.h"
 #include "include/vm.h"
 #include "vmx/host_cpuid.h"
 
@@ -66,6 +67,14 @@ static void add_leaf(struct list *l, uint32_t leaf)
 	}
 }
 
+/* SDM, "CPUID": the MSR is there if leaf 7 says so. */
+static uint64_t arch_capabilities(uint32_t highest_leaf)
+{
+	if (highest_leaf < 0x7 || !(x86_cpuid(0x7, 0).edx & CPUID_7_EDX_ARCH_CAPABILITIES))
+		return 0;
+	return x86_rdmsr(X86_MSR_ARCH_CAPABILITIES);
+}
+
 void host_cpuid_build_policy(struct vm_config *config)
 {
 	static struct list list;
@@ -75,5 +84,5 @@ void host_cpuid_build_policy(struct vm_config *config)
 		add_leaf(&list, leaf);
 	for (uint32_t leaf = EXTENDED; leaf <= extended && leaf <= EXTENDED_MAX; leaf++)
 		add_leaf(&list, leaf);
-	cpuid_build_policy(config, list.row, list.count);
+	cpuid_build_policy(config, list.row, list.count, arch_capabilities(basic));
 }

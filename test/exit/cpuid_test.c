@@ -61,9 +61,61 @@ static void host_random_is_asked_for(void **state)
 	struct fake *f = *state;
 
 	f->vm.config.host_random = 1;
-	cpuid_build_policy(&f->vm.config, host, 2);
+	cpuid_build_policy(&f->vm.config, host, 2, 0);
 	assert_true(cpuid(f, 0, 1, 0).ecx & 1u << 30);
 	assert_true(cpuid(f, 0, 7, 0).ebx & 1u << 18);
+}
+
+static uint64_t arch_capabilities(struct fake *f, uint32_t ecx, uint32_t signature, uint32_t hypervisor, uint64_t host)
+{
+	const struct host_cpuid leaves[] = {
+		{ 0, CPUID_ANY_SUBLEAF, 0x16, 0x756e6547, ecx, 0x49656e69 },
+		{ 1, CPUID_ANY_SUBLEAF, signature, 0, hypervisor, 0 },
+	};
+	uint64_t value;
+
+	cpuid_build_policy(&f->vm.config, leaves, 2, host);
+	value = f->vm.config.arch_capabilities;
+	/* The bit follows what the MSR says, whatever the host's own leaf 7 has. */
+	assert_int_equal(cpuid(f, 0, 7, 0).edx >> 29 & 1, value != 0);
+	return value;
+}
+
+#define INTEL		0x6c65746e
+#define HYPERVISOR	(1u << 31)
+#define ITS_NO		(UINT64_C(1) << 62)
+
+/* The host's IA32_ARCH_CAPABILITIES, without what would announce another MSR; nothing on others than Intel's. */
+static void arch_capabilities_of_the_host(void **state)
+{
+	const uint64_t shown = UINT64_C(0x400000001d1ae175);
+
+	assert_int_equal(arch_capabilities(*state, INTEL, 0x50657, 0, UINT64_MAX), shown);
+	assert_int_equal(arch_capabilities(*state, INTEL, 0x50654, HYPERVISOR, UINT64_MAX), shown);
+	assert_int_equal(arch_capabilities(*state, INTEL, 0x50657, 0, 0x2b), 0x21);	/* RDCL_NO, MDS_NO */
+	assert_int_equal(arch_capabilities(*state, INTEL, 0x50654, 0, 0), ITS_NO);
+	assert_int_equal(arch_capabilities(*state, INTEL, 0x50657, 0, 0), 0);
+	assert_int_equal(arch_capabilities(*state, INTEL + 1, 0x50654, 0, UINT64_MAX), 0);
+}
+
+/* Intel, "Indirect Target Selection": affected by model and stepping */
+static void its_by_processor(void **state)
+{
+	static const uint32_t affected[] = {
+		0x50656, 0x50657, 0x5065b, 0x806ec, 0x906ed, 0xa0652, 0xa0660, 0x606a6, 0x606c1, 0x706e5,
+		0x806c1, 0x806d1, 0xa0671,
+	}, immune[] = {
+		0x50654, 0x50655, 0x806eb, 0x906ec, 0x306f2, 0x406e3, 0x806f8, 0x90672, 0x706a8, 0xf4a, 0x00150657,
+	};
+
+	for (unsigned i = 0; i < sizeof(affected) / sizeof(affected[0]); i++)
+		assert_int_equal(arch_capabilities(*state, INTEL, affected[i], 0, 1), 1);
+	for (unsigned i = 0; i < sizeof(immune) / sizeof(immune[0]); i++)
+		assert_int_equal(arch_capabilities(*state, INTEL, immune[i], 0, 1), ITS_NO | 1);
+	/* Below a hypervisor that doesn't say so, the model may be another one. */
+	assert_int_equal(arch_capabilities(*state, INTEL, 0x50654, HYPERVISOR, 1), 1);
+	/* The processor type, bits 13:12, is no part of it. */
+	assert_int_equal(arch_capabilities(*state, INTEL, 0x51656, 0, 1), 1);
 }
 
 /* What XCR0 can't enable isn't there. */
@@ -77,13 +129,13 @@ static void features_follow_xcr0(void **state)
 	struct regs r;
 
 	f->vm.config.xcr0_allowed = XCR0_X87 | XCR0_SSE;
-	cpuid_build_policy(&f->vm.config, host, 2);
+	cpuid_build_policy(&f->vm.config, host, 2, 0);
 	assert_int_equal(cpuid(f, 0, 1, 0).ecx & (1u << 12 | 1u << 28 | 1u << 29), 0);
 	r = cpuid(f, 0, 7, 0);
 	assert_int_equal(r.ebx & (1u << 5 | 1u << 16 | 1u << 30), 0);
 	assert_int_equal(r.ecx & (1u << 3 | 1u << 9 | 1u << 11), 0);
 	f->vm.config.xcr0_allowed = XCR0_X87;
-	cpuid_build_policy(&f->vm.config, host, 2);
+	cpuid_build_policy(&f->vm.config, host, 2, 0);
 	assert_int_equal(cpuid(f, 0, 1, 0).ecx & (1u << 26), 0);
 	assert_int_equal(f->vm.config.cr4_allowed & CR4_OSXSAVE, 0);
 }
@@ -232,6 +284,8 @@ int main(void)
 		TEST(vendor),
 		TEST(hidden_features),
 		TEST(host_random_is_asked_for),
+		TEST(arch_capabilities_of_the_host),
+		TEST(its_by_processor),
 		TEST(features_follow_xcr0),
 		TEST(bits_of_state),
 		TEST(topology),

@@ -71,6 +71,21 @@ static void constants(void **state)
 	assert_reads(*state, 0x8b, 0);
 }
 
+/* SDM, "IA32_ARCH_CAPABILITIES": read-only; its value is the session's */
+static void arch_capabilities(void **state)
+{
+	struct fake *f = *state;
+	uint64_t value;
+
+	f->vm.config.arch_capabilities = UINT64_C(0x4000000000000021);
+	assert_reads(f, 0x10a, UINT64_C(0x4000000000000021));
+	assert_int_equal(wrmsr(f, 0x10a, UINT64_C(0x4000000000000021)), ACTION_INJECT);
+	assert_reads(f, 0x10a, UINT64_C(0x4000000000000021));
+	f->vm.config.arch_capabilities = 0;
+	assert_int_equal(rdmsr(f, 0x10a, &value), ACTION_INJECT);
+	assert_int_equal(wrmsr(f, 0x10a, 0), ACTION_INJECT);
+}
+
 /* SDM, "IA32_APIC_BASE" and "Local APIC Status and Location" */
 static void apic_base(void **state)
 {
@@ -254,6 +269,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(unknown_msrs),
 		TEST(constants),
+		TEST(arch_capabilities),
 		TEST(apic_base),
 		TEST(x2apic),
 		TEST(tsc_deadline),

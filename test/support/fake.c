@@ -38,7 +38,7 @@ static void set_config(struct vm_config *c, unsigned cpus)
 		.cr0_fixed0 = 0x80000021, .cr0_fixed1 = 0xffffffff,
 		.cr4_fixed0 = 0x2000, .cr4_fixed1 = 0x3727ff,
 	};
-	cpuid_build_policy(c, host, sizeof(host) / sizeof(host[0]));
+	cpuid_build_policy(c, host, sizeof(host) / sizeof(host[0]), UINT64_MAX);
 }
 
 struct fake *fake_new(unsigned cpus)
