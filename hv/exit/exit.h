@@ -17,12 +17,6 @@ typedef enum exit_action exit_handler(struct vcpu *v, struct vm *vm, struct worl
 #include "exits.def"
 #undef EXIT
 
-enum exit_reason {
-#define EXIT(number, name, handler, lock) REASON_##name = number,
-#include "exits.def"
-#undef EXIT
-};
-
 /*
  * An extra controller, asked before the handler: an action, or CONTROLLER_PASS for "not mine". vm->chain
  * names them by index into exit_controllers[] (controllers.c); 0 ends the chain.

@@ -129,6 +129,11 @@ static inline enum vmcs_class vmcs_encoding_class(uint16_t encoding)
 
 /* ---- Exit reason ---- */
 #define EXIT_REASON_BASIC	0xffffu
+enum exit_reason {
+#define EXIT(number, name, handler, lock) REASON_##name = number,
+#include "exits.def"
+#undef EXIT
+};
 #define EXIT_REASON_ENTRY_FAILURE (1u << 31)
 
 /* ---- Segment access rights ---- */

@@ -71,16 +71,34 @@ static void find_supported(struct decoder *d)
 			slot_set(d->supported, s->slot_map[i]);
 }
 
-/* The last four bytes are the size of the column of times, which stands before them. */
-static int find_times(struct decoder *d)
+/* The columns stand at the frame's end, and behind them the size of each. */
+static int find_columns(struct decoder *d)
 {
-	uint64_t left = (uint64_t)(d->end - d->p), size = left < 4 ? 0 : get_le(d->end - 4, 4);
+	uint64_t left = (uint64_t)(d->end - d->p);
+	const uint8_t *sizes = d->end - 4 * COLUMNS, *end = sizes;
 
-	if (left < 4 || size > left - 4)
-		return decoder_fail(d, NULL, "a column of times at the frame's end");
-	d->times_end = d->end - 4;
-	d->end = d->times = d->times_end - size;
+	if (left < 4 * COLUMNS)
+		return decoder_fail(d, NULL, "the sizes of columns at the frame's end");
+	left -= 4 * COLUMNS;
+	for (unsigned i = COLUMNS; i-- > 0;) {
+		uint64_t size = get_le(sizes + 4 * i, 4);
+
+		if (size > left)
+			return decoder_fail(d, NULL, "columns that are within the frame");
+		left -= size;
+		d->columns[i] = (struct reader){ end - size, end, false };
+		end -= size;
+	}
+	d->end = end;
 	return 0;
+}
+
+static bool columns_are_used_up(const struct decoder *d)
+{
+	for (unsigned i = 0; i < COLUMNS; i++)
+		if (d->columns[i].p != d->columns[i].end)
+			return false;
+	return true;
 }
 
 int decoder_open(struct decoder *d, const struct session *s, const struct frame_header *h, const uint8_t *raw, size_t size)
@@ -98,7 +116,7 @@ int decoder_open(struct decoder *d, const struct session *s, const struct frame_
 	d->last_vcpu = 0;
 	d->step_end = 0;
 	d->pending = false;
-	d->times_short = false;
+	d->casts_used = 0;
 	d->generation++;
 	find_supported(d);
 	for (unsigned i = 0; i < s->cpu_count; i++) {
@@ -111,7 +129,7 @@ int decoder_open(struct decoder *d, const struct session *s, const struct frame_
 	if (r.bad)
 		return decoder_fail(d, &r, "a whole keyframe");
 	d->p = r.p;
-	return find_times(d);
+	return find_columns(d);
 }
 
 /* ---- the record ---- */
@@ -144,12 +162,7 @@ static struct memo_effects *effects_memo(struct decoder *d, unsigned index)
 
 static uint64_t next_time(struct decoder *d)
 {
-	struct reader r = { d->times, d->times_end, false };
-	uint64_t value = read_signed(&r);
-
-	d->times = r.p;
-	d->times_short |= r.bad;
-	return value;
+	return read_signed(&d->columns[COLUMN_TIMES]);
 }
 
 static uint64_t read_time(struct decoder *d, struct memo_items *m, bool present)
@@ -185,7 +198,8 @@ static int read_insn(struct decoder *d, struct reader *r)
 
 static int read_exit(struct decoder *d, struct reader *r, struct vcpu *v, unsigned head)
 {
-	struct memo_items *before = snapshot_memo(d, memo_index(v->vmcs[VMCS_GUEST_RIP], 0));
+	uint64_t reason, rip = memo_rip(v->vmcs[VMCS_GUEST_RIP], v->vmcs[VMCS_EXIT_REASON]);
+	struct memo_items *before = snapshot_memo(d, memo_index(rip, 0));
 	struct memo_effects *m;
 
 	v->tsc = d->step.tsc = d->step_end = read_time(d, before, head & RECORD_TIME);
@@ -198,7 +212,8 @@ static int read_exit(struct decoder *d, struct reader *r, struct vcpu *v, unsign
 	d->step.seq = d->last_seq[v->index] = d->next_seq++;
 	if (head & RECORD_UNFINISHED)
 		return 0;
-	m = effects_memo(d, memo_index(v->vmcs[VMCS_GUEST_RIP], v->vmcs[VMCS_EXIT_REASON] & EXIT_REASON_BASIC));
+	reason = v->vmcs[VMCS_EXIT_REASON] & EXIT_REASON_BASIC;
+	m = effects_memo(d, memo_index(memo_rip(v->vmcs[VMCS_GUEST_RIP], reason), reason));
 	if ((head & RECORD_EFFECTS ? section_effects(d, r, v, m) : section_same_effects(d, r, v, m)) < 0)
 		return -1;
 	read_notes(d, v, m, head & RECORD_NOTES);
@@ -207,7 +222,8 @@ static int read_exit(struct decoder *d, struct reader *r, struct vcpu *v, unsign
 
 static int read_entry_step(struct decoder *d, struct reader *r, struct vcpu *v, unsigned head)
 {
-	struct memo_effects *m = effects_memo(d, memo_index(v->vmcs[VMCS_GUEST_RIP], MEMO_SALT_ENTRY));
+	uint64_t rip = memo_rip(v->vmcs[VMCS_GUEST_RIP], v->vmcs[VMCS_EXIT_REASON]);
+	struct memo_effects *m = effects_memo(d, memo_index(rip, MEMO_SALT_ENTRY));
 	struct memo_items unused;	/* an entry step's snapshot section isn't remembered */
 
 	v->tsc = d->step.tsc = d->step_end = read_time(d, &m->items, head & RECORD_TIME);
@@ -280,8 +296,8 @@ int decoder_next(struct decoder *d)
 		return -1;
 	decoder_finish(d);
 	if (d->steps_left == 0) {
-		if (d->p != d->end || d->times != d->times_end)
-			return decoder_fail(d, &r, "the end of records and times after the last record");
+		if (d->p != d->end || !columns_are_used_up(d))
+			return decoder_fail(d, &r, "the end of records and columns after the last record");
 		return d->exits_left ? decoder_fail(d, &r, "as many exits as the header says") : 0;
 	}
 	head = (unsigned)read_le(&r, 1);
@@ -294,7 +310,7 @@ int decoder_next(struct decoder *d)
 	error = d->step.kind == STEP_EXIT ? read_exit(d, &r, v, head) : read_entry_step(d, &r, v, head);
 	if (error)
 		return -1;
-	if (r.bad || d->times_short)
+	if (r.bad || d->columns[COLUMN_TIMES].bad)
 		return decoder_fail(d, &r, r.bad ? "a whole record" : "a time in the frame's column");
 	d->p = r.p;
 	d->steps_left--;

@@ -26,7 +26,7 @@ struct memo_items {
 struct memo_effects {
 	struct memo_items items;
 	uint64_t notes[3];		/* of exits */
-	uint64_t waits[2];		/* of entry steps: differences of wake_at and deadline */
+	uint64_t waits[2];		/* of entry steps: wake_at and deadline from the step's time */
 	uint8_t result;
 	uint8_t crossing_count, cross_size, check_count;
 	uint8_t cross[MEMO_CROSSINGS];
@@ -36,7 +36,7 @@ struct memo_effects {
 struct decoder {
 	const struct session *session;
 	const uint8_t *raw, *p, *end;	/* `end`: of the records */
-	const uint8_t *times, *times_end;
+	struct reader columns[COLUMNS];	/* what is left of each */
 	uint32_t steps_left;
 	uint64_t next_step, next_seq;
 	uint64_t last_seq[VM_MAX_CPUS];	/* each vCPU's last exit in this frame, SEQ_NONE before */
@@ -45,7 +45,6 @@ struct decoder {
 	uint64_t exit_end[VM_MAX_CPUS];	/* when the handler of the vCPU's last exit was done; before one, entry_tsc */
 	uint64_t step_end;		/* of the step before: its time and, of an exit, its handler's cycles */
 	bool pending;			/* step.effects aren't in place yet */
-	bool times_short;		/* a record wanted more of the column than there is */
 	uint32_t exits_left;
 	uint64_t supported[VMCS_WORDS];	/* this build's slots that the trace has */
 	struct vcpu cpu[VM_MAX_CPUS];
@@ -57,6 +56,8 @@ struct decoder {
 	uint32_t error_at;
 	struct memo_items snapshots[MEMO_ENTRIES];
 	struct memo_effects effects[MEMO_ENTRIES];
+	uint64_t casts_used;		/* a bit each; of the others, all values are 0 */
+	uint64_t cast[CASTS][VALUE_PLACES];
 	uint32_t generation;
 };
 

@@ -5,6 +5,7 @@
  */
 #include "decode.h"
 #include "decode_section.h"
+#include "record.h"
 #include "value.h"
 
 int decoder_fail(struct decoder *d, const struct reader *r, const char *what)
@@ -68,6 +69,39 @@ static int no_memo(struct decoder *d, const struct reader *r)
 	return decoder_fail(d, r, "a section that was there before under this key");
 }
 
+/* ---- lists ---- */
+
+/* A list of values being read; the values of its codes in its cast, or NULL. */
+struct list {
+	struct value_list l;
+	uint64_t *cast;
+};
+
+static inline bool list_begin(struct decoder *d, struct reader *r, struct list *list)
+{
+	list->cast = NULL;
+	if (!value_list_read(&list->l, r, d->columns))
+		return false;
+	if (!list->l.columns)
+		return true;
+	list->cast = d->cast[list->l.cast];
+	if (!(d->casts_used >> list->l.cast & 1))
+		memset(list->cast, 0, sizeof(d->cast[0]));
+	d->casts_used |= UINT64_C(1) << list->l.cast;
+	return true;
+}
+
+/* The value of `code`, which is the list's next. */
+static inline uint64_t list_value(struct list *list, unsigned code, uint64_t base)
+{
+	uint64_t *cast = list->cast ? &list->cast[value_place(code)] : NULL;
+	uint64_t value = read_value(&list->l, base, cast ? *cast : 0);
+
+	if (cast)
+		*cast = value;
+	return value;
+}
+
 /* ---- the snapshot section ---- */
 
 /* The loaded set of an exit at level `touched`: what only we change, and what the record lists. */
@@ -98,20 +132,20 @@ static inline void load_value(struct decoder *d, struct vcpu *v, unsigned code, 
 
 int section_snapshot(struct decoder *d, struct reader *r, struct vcpu *v, struct memo_items *m)
 {
-	struct value_list list;
+	struct list list;
 	unsigned code;
 
 	memo_begin(m);
-	if (!value_list_read(&list, r))
+	if (!list_begin(d, r, &list))
 		return decoder_fail(d, r, "the codes of a snapshot section");
-	while (value_list_next(&list, r, &code)) {
+	while (value_list_next(&list.l, &code)) {
 		uint64_t before, difference;
 
 		if (!local_code(d, r, &code))
 			return -1;
 		before = value_of(v, code);
-		difference = read_value(r, before) - before;
-		if (r->bad)
+		difference = list_value(&list, code, before) - before;
+		if (list.l.forms->bad)
 			return decoder_fail(d, r, "the values of a snapshot section");
 		memo_add(m, code, difference);
 		load_value(d, v, code, difference);
@@ -203,20 +237,20 @@ static inline int add_predicted(struct decoder *d, struct reader *r, const struc
 static int read_effect_values(struct decoder *d, struct reader *r, const struct vcpu *v, struct memo_items *m)
 {
 	struct prediction p = predict(d, v);
-	struct value_list list;
+	struct list list;
 	unsigned code;
 
 	memo_begin(m);
-	if (!value_list_read(&list, r))
+	if (!list_begin(d, r, &list))
 		return decoder_fail(d, r, "the codes of an effects section");
-	while (value_list_next(&list, r, &code)) {
+	while (value_list_next(&list.l, &code)) {
 		uint64_t base, difference, *predicted;
 
 		if (!local_code(d, r, &code))
 			return -1;
 		base = effect_base(&p, v, code, &predicted);
-		difference = read_value(r, base) - base;
-		if (r->bad)
+		difference = list_value(&list, code, base) - base;
+		if (list.l.forms->bad)
 			return decoder_fail(d, r, "the values of an effects section");
 		memo_add(m, code, difference);
 		if (effect_value(d, r, code, predicted, base, difference) < 0)
@@ -285,9 +319,20 @@ static int read_checks(struct decoder *d, struct reader *r)
 	return r->bad ? decoder_fail(d, r, "a whole effects section") : 0;
 }
 
+/* wake_at or deadline of an entry step. */
+static inline uint64_t wait_time(unsigned form, uint64_t state, uint64_t now, uint64_t difference)
+{
+	switch (form) {
+	case WAIT_SAME: return state;
+	case WAIT_NONE: return TIME_NONE;
+	default: return now + difference;
+	}
+}
+
 static int set_result(struct decoder *d, struct reader *r, const struct vcpu *v, unsigned result, const uint64_t waits[2])
 {
 	struct step *s = &d->step;
+	unsigned wake_at, deadline;
 
 	if (s->kind == STEP_EXIT) {
 		if (result > ACTION_STOP)
@@ -295,11 +340,14 @@ static int set_result(struct decoder *d, struct reader *r, const struct vcpu *v,
 		s->action = (enum exit_action)result;
 		return 0;
 	}
-	if (result > ENTRY_STOP)
+	wake_at = result >> WAIT_WAKE_AT & WAIT_MASK;
+	deadline = result >> WAIT_DEADLINE & WAIT_MASK;
+	if ((result & WAIT_RESULT) > ENTRY_STOP || wake_at > WAIT_TIME || deadline > WAIT_TIME ||
+	    result >> (WAIT_DEADLINE + 2))
 		return decoder_fail(d, r, "an entry step's result");
-	s->entry = (enum entry_result)result;
-	s->wake_at = v->wake_at + waits[0];
-	s->deadline = v->deadline + waits[1];
+	s->entry = (enum entry_result)(result & WAIT_RESULT);
+	s->wake_at = wait_time(wake_at, v->wake_at, s->tsc, waits[0]);
+	s->deadline = wait_time(deadline, v->deadline, s->tsc, waits[1]);
 	return 0;
 }
 
@@ -326,8 +374,11 @@ int section_effects(struct decoder *d, struct reader *r, struct vcpu *v, struct 
 
 	memo_begin(&m->items);
 	m->result = (uint8_t)read_le(r, 1);
-	m->waits[0] = d->step.kind == STEP_ENTRY ? read_signed(r) : 0;
-	m->waits[1] = d->step.kind == STEP_ENTRY ? read_signed(r) : 0;
+	m->waits[0] = m->waits[1] = 0;
+	if (d->step.kind == STEP_ENTRY && (m->result >> WAIT_WAKE_AT & WAIT_MASK) == WAIT_TIME)
+		m->waits[0] = read_signed(r);
+	if (d->step.kind == STEP_ENTRY && (m->result >> WAIT_DEADLINE & WAIT_MASK) == WAIT_TIME)
+		m->waits[1] = read_signed(r);
 	if (set_result(d, r, v, m->result, m->waits) < 0)
 		return -1;
 	count = read_varint(r);

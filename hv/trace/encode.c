@@ -11,7 +11,6 @@
  * which becomes bytes when the frame closes.
  */
 #include "encode.h"
-#include "value.h"
 
 /* ---- small helpers ---- */
 
@@ -66,37 +65,91 @@ static inline uint8_t *put_sets(uint8_t *p, const uint64_t places[VALUE_WORDS])
 	return p;
 }
 
-/* Items, in whatever order they were found, as a list of values. */
-static inline __attribute__((always_inline))
-uint8_t *put_items(struct encoder *e, uint8_t *p, const struct vcpu *v, const struct item *items, uint64_t count,
-		   bool now)
-{
-	const struct item *end = items + count;
-	uint64_t places[VALUE_WORDS] = { 0 };
+/* What alike lists have in common is found by the exit's reason. */
+#define CAST_ENTRY_LOAD		61
+#define CAST_ENTRY_EFFECTS	62
+#define CAST_EXIT_EFFECTS	63
 
-	if (__builtin_expect(count <= LIST_SHORT, 1)) {
-		*p++ = (uint8_t)count;
-		for (const struct item *i = items; i < end; i++) {
-			*p++ = (uint8_t)i->code;
-			p = put_one(p, v, (unsigned)i->code, i->delta, now);
-		}
-		return p;
+static unsigned cast_of(const struct encoder *e, const struct vcpu *v, bool effects)
+{
+	if (e->kind == STEP_ENTRY)
+		return effects ? CAST_ENTRY_EFFECTS : CAST_ENTRY_LOAD;
+	return effects ? CAST_EXIT_EFFECTS : v->vmcs[VMCS_EXIT_REASON] % CASTS;
+}
+
+static uint64_t *cast_values(struct encoder *e, unsigned cast)
+{
+	if (!(e->casts_used >> cast & 1))
+		memset(e->cast[cast], 0, sizeof(e->cast[cast]));
+	e->casts_used |= UINT64_C(1) << cast;
+	return e->cast[cast];
+}
+
+/* Gives how many bytes it put into the column of their number. */
+static unsigned put_far(struct encoder *e, uint8_t *form, uint64_t value, uint64_t difference, uint64_t cast)
+{
+	struct value chosen;
+	unsigned size;
+
+	if (value_is_small(difference)) {
+		put_small(form, difference);
+		return 0;
 	}
-	for (const struct item *i = items; i < end; i++) {
+	chosen = value_choose_far(value, difference, cast);
+	*form = (uint8_t)chosen.form;
+	size = chosen.form & VALUE_SIZE;
+	if (size) {
+		memcpy(e->column[size], &chosen.bits, 8);
+		e->column[size] += size;
+	}
+	return size;
+}
+
+/* All but its first byte goes into columns; what the frame holds by that is taken off what it may still hold. */
+static __attribute__((noinline))
+void put_long_list(struct encoder *e, const struct vcpu *v, const struct item *items, uint64_t count, bool effects)
+{
+	unsigned number = cast_of(e, v, effects);
+	uint64_t places[VALUE_WORDS] = { 0 }, bytes = 0, *cast = cast_values(e, number);
+	uint8_t *p = e->column[COLUMN_LISTS];
+
+	for (const struct item *i = items; i < items + count; i++) {
 		unsigned place = value_place((unsigned)i->code);
 
 		places[place / 64] |= UINT64_C(1) << place % 64;
 		e->difference[place] = i->delta;
 	}
-	*p++ = LIST_LONG;
+	*p++ = (uint8_t)number;
 	p = put_sets(p, places);
 	for (unsigned word = 0; word < VALUE_WORDS; word++) {
 		for (uint64_t left = places[word]; left; left &= left - 1) {
-			unsigned place = word * 64 + (unsigned)__builtin_ctzll(left);
+			unsigned place = word * 64 + (unsigned)__builtin_ctzll(left), code = value_code(place);
+			uint64_t value = effects ? value_now(v, code) : value_before(v, code);
 
-			p = put_one(p, v, value_code(place), e->difference[place], now);
+			bytes += put_far(e, p++, value, e->difference[place], cast[place]);
+			cast[place] = value;
 		}
 	}
+	bytes += (uint64_t)(p - e->column[COLUMN_LISTS]);
+	e->column[COLUMN_LISTS] = p;
+	e->full_at -= bytes < e->full_at ? (uint32_t)bytes : e->full_at;
+}
+
+/* Items, in whatever order they were found, as a list of values: what is after the handler, or what was before it. */
+static inline __attribute__((always_inline))
+uint8_t *put_items(struct encoder *e, uint8_t *p, const struct vcpu *v, const struct item *items, uint64_t count,
+		   bool effects)
+{
+	if (__builtin_expect(count <= LIST_SHORT, 1)) {
+		*p++ = (uint8_t)count;
+		for (const struct item *i = items; i < items + count; i++) {
+			*p++ = (uint8_t)i->code;
+			p = put_one(p, v, (unsigned)i->code, i->delta, effects);
+		}
+		return p;
+	}
+	put_long_list(e, v, items, count, effects);
+	*p++ = LIST_LONG;
 	return p;
 }
 
@@ -225,7 +278,21 @@ static uint8_t *put_checks(const struct encoder *e, uint8_t *p, const struct vm 
 	return p;
 }
 
-/* What identifies an effects section apart from items, waits, checks and bytes of crossings. */
+/* ---- waits ---- */
+
+/* wake_at or deadline of an entry step, in two bits; the difference is 0 but for WAIT_TIME. */
+static inline unsigned wait_form(uint64_t time, uint64_t previous, uint64_t now, uint64_t *difference)
+{
+	*difference = 0;
+	if (time == previous)
+		return WAIT_SAME;
+	if (time == TIME_NONE)
+		return WAIT_NONE;
+	*difference = time - now;
+	return WAIT_TIME;
+}
+
+/* What identifies an effects section apart from items, times, checks and bytes of crossings. */
 static inline uint64_t effects_head(const struct encoder *e, unsigned result)
 {
 	return result | (uint64_t)e->crossing_count << 8 | (uint64_t)e->kind << 24 |
@@ -251,14 +318,14 @@ static inline bool same_checks(struct encoder *e, const struct effects_echo *m, 
  * passed.
  */
 static void note_plain(struct effects_echo *m, const struct encoder *e, const struct vcpu *v,
-		       const struct vm *vm, unsigned result, const uint64_t waits[2], uint64_t count)
+		       const struct vm *vm, unsigned result, uint64_t count)
 {
 	unsigned n = 0;
 
 	m->plain = ECHO_NOTHING;
 	if (e->kind == STEP_ENTRY) {
 		/* The timer's value follows from the deadline, so that it may be any. */
-		if (result == ENTRY_ENTER && !(waits[0] | waits[1] | count | e->crossing_count | vm->touched))
+		if (result == ENTRY_ENTER && !(count | e->crossing_count | vm->touched))
 			m->plain = ECHO_ONLY_TIME;
 		return;
 	}
@@ -281,8 +348,10 @@ uint8_t *put_effects(struct encoder *e, struct effects_echo *m, const struct vcp
 {
 	*p++ = (uint8_t)head;
 	if (e->kind == STEP_ENTRY) {
-		p = put_signed(p, waits[0]);
-		p = put_signed(p, waits[1]);
+		if ((head >> WAIT_WAKE_AT & WAIT_MASK) == WAIT_TIME)
+			p = put_signed(p, waits[0]);
+		if ((head >> WAIT_DEADLINE & WAIT_MASK) == WAIT_TIME)
+			p = put_signed(p, waits[1]);
 	}
 	p = put_varint(p, e->crossing_count);
 	memcpy(p, e->cross, e->cross_size);
@@ -290,7 +359,7 @@ uint8_t *put_effects(struct encoder *e, struct effects_echo *m, const struct vcp
 	p = put_checks(e, p, vm);
 	m->plain = m->item_count = ECHO_NOTHING;
 	if (e->cross_size <= MEMO_CROSSINGS && count <= MEMO_ITEMS && e->check_count <= MEMO_CHECKS) {
-		note_plain(m, e, v, vm, head & 0xff, waits, count);
+		note_plain(m, e, v, vm, head & 0xff, count);
 		m->item_count = (uint32_t)count;
 		m->head = head;
 		m->waits[0] = waits[0];
@@ -346,6 +415,8 @@ struct record encoder_exit_effects(struct encoder *e, const struct vcpu *v, stru
 	end = add_predicted(end, v, VMCS_GUEST_INTERRUPTIBILITY, blocking);
 	end = add_other(end, v, EXIT_PREDICTS(0), EXIT_PREDICTS(1), EXIT_PREDICTS(2));
 	r = end_effects(e, m, v, vm, action, (const uint64_t[2]){ 0 }, end, r);
+	if (e->asynchronous >> v->index & 1)
+		e->same_vcpu = UINT32_MAX;	/* no quiet entry: its key has no RIP */
 	return insn_len ? put_insn(r, e->insn, insn_len) : r;
 }
 
@@ -353,8 +424,10 @@ struct record encoder_entry_effects(struct encoder *e, const struct vcpu *v, str
 				    struct effects_echo *m, struct record r)
 {
 	uint64_t timer = slot_before(v, VMCS_PREEMPTION_TIMER_VALUE);
-	const uint64_t waits[2] = { v->wake_at - e->previous_wake_at, v->deadline - e->previous_deadline };
 	struct item *end = e->effects;
+	uint64_t waits[2];
+	unsigned result = v->entry | wait_form(v->wake_at, e->previous_wake_at, v->tsc, &waits[0]) << WAIT_WAKE_AT |
+			  wait_form(v->deadline, e->previous_deadline, v->tsc, &waits[1]) << WAIT_DEADLINE;
 
 	if (e->item_count) {
 		r.head |= RECORD_SNAPSHOT;
@@ -364,14 +437,14 @@ struct record encoder_entry_effects(struct encoder *e, const struct vcpu *v, str
 		timer = vm_preemption_timer(&vm->config, v->deadline, v->tsc);
 	end = add_predicted(end, v, VMCS_PREEMPTION_TIMER_VALUE, timer);
 	end = add_other(end, v, ENTRY_PREDICTS(0), ENTRY_PREDICTS(1), ENTRY_PREDICTS(2));
-	return end_effects(e, m, v, vm, v->entry, waits, end, r);
+	return end_effects(e, m, v, vm, result, waits, end, r);
 }
 
 /* ---- the record ---- */
 
 struct record encoder_other_vcpu(struct encoder *e, const struct vcpu *v, struct record r)
 {
-	if (e->same_vcpu == UINT32_MAX)		/* the frame's first record */
+	if (e->next_step == e->header.first_step)
 		e->header.first_tsc = v->tsc;
 	e->header.vcpus |= 1u << v->index;
 	e->same_vcpu = v->index;

@@ -15,10 +15,12 @@
 
 #include "frame.h"
 #include "step.h"
+#include "value.h"
 
 /* A frame is closed at FRAME_RAW_BOUND, a time counting as four bytes; a step adds four times at most. */
 #define TIMES_MAX	(FRAME_RAW_BOUND / 4 + 8)
-#define FRAME_RAW_CAP	(FRAME_RAW_BOUND + KEYFRAME_MAX + STEP_RAW_MAX + 10 * TIMES_MAX + 8)
+#define COLUMN_CAP	(FRAME_RAW_BOUND + STEP_RAW_MAX)	/* of long lists, and of their values */
+#define FRAME_RAW_CAP	(FRAME_RAW_BOUND + KEYFRAME_MAX + STEP_RAW_MAX + 10 * TIMES_MAX + 4 * COLUMNS + 8)
 _Static_assert(FRAME_RAW_CAP <= FRAME_RAW_MAX, "no frame is refused for its size");
 
 #define MEMO_BITS	9
@@ -34,6 +36,23 @@ static inline unsigned memo_index(uint64_t rip, uint64_t salt)
 	return (rip ^ salt << 48) * UINT64_C(0x9e3779b97f4a7c15) >> (64 - MEMO_BITS);
 }
 #define MEMO_SALT_ENTRY 0x1000		/* an exit's salt is its basic reason */
+
+/*
+ * Whether an exit for this reason has nothing to do with where the guest was: what is remembered of it, and of
+ * the vCPU's next steps, has no RIP in its key.
+ */
+static inline bool reason_is_asynchronous(uint64_t reason)
+{
+	const uint64_t set = UINT64_C(1) << REASON_EXTERNAL_INTERRUPT | UINT64_C(1) << REASON_INTERRUPT_WINDOW |
+			     UINT64_C(1) << REASON_NMI_WINDOW | UINT64_C(1) << REASON_PREEMPTION_TIMER;
+
+	return __builtin_expect(set >> (reason & 63) & 1, 0) && reason < 64;
+}
+
+static inline uint64_t memo_rip(uint64_t rip, uint64_t reason)
+{
+	return reason_is_asynchronous(reason & EXIT_REASON_BASIC) ? 0 : rip;
+}
 
 struct vm_rows {		/* where in vm_fields[] a device's rows are: from first up to, without, end */
 	uint16_t first, end;
@@ -69,7 +88,7 @@ struct snapshot_echo {			/* 256 bytes */
 struct effects_echo {			/* 512 bytes */
 	uint64_t time;
 	uint64_t notes[3];
-	uint64_t insn_rip, insn_cr3;	/* exits: whose instruction bytes are in the frame */
+	uint64_t insn_key, insn_cr3;	/* exits whose instruction bytes are in the frame: RIP with reason, CR3 */
 	/*
 	 * Most sections say little. Of an exit: that the instruction was retired, and these registers
 	 * changed, in ascending order by these differences. Of an entry step: ECHO_ONLY_TIME.
@@ -78,7 +97,7 @@ struct effects_echo {			/* 512 bytes */
 	uint32_t item_count;		/* as in a snapshot's */
 	uint64_t registers[ECHO_REGISTERS];
 	uint64_t head;			/* action or result, and counts: see effects_head() */
-	uint64_t waits[2];		/* entry steps: differences of wake_at and deadline */
+	uint64_t waits[2];		/* entry steps: wake_at and deadline from the step's time, see effects_head() */
 	uint64_t checks[2];		/* which devices, check bytes */
 	uint8_t crossings[MEMO_CROSSINGS];
 	struct item items[MEMO_ITEMS];
@@ -96,7 +115,8 @@ struct encoder {
 	bool open;
 	bool overflow;			/* a step crossed the bounds of world.h: a bug; metal panics */
 	uint32_t last_vcpu;		/* of the record before */
-	uint32_t same_vcpu;		/* the same; none before the first record, nor while no frame is open */
+	uint32_t same_vcpu;		/* the same; none before the first record, while no frame is open, and after an
+					   asynchronous exit */
 	uint32_t full_at;		/* bytes, see encoder_full(); after an overflow 0 */
 	uint64_t time_count;
 	uint64_t timer_cap;		/* the preemption timer's value when nothing is due */
@@ -108,7 +128,7 @@ struct encoder {
 	uint64_t reasons_before[CLOSING_REASONS]; /* when the frame began */
 	/* the step in hand */
 	enum step_kind kind;
-	uint64_t key_rip;		/* RIP at the end of the vCPU's last step */
+	uint64_t key_rip;		/* encoder_key() */
 	uint64_t previous_wake_at, previous_deadline;
 	struct effects_echo *echo;	/* of the exit in hand, once it is loaded */
 	uint64_t item_count;		/* what the load found changed */
@@ -120,17 +140,23 @@ struct encoder {
 	uint32_t check_count;
 	struct item items[STEP_ITEMS + 1];
 	struct item effects[STEP_ITEMS + 1];
-	uint64_t difference[256];	/* put_items(): by place in the list */
+	uint64_t difference[VALUE_PLACES];	/* put_long_list(): by place in the list */
 	uint8_t cross[STEP_CROSSINGS_MAX + STEP_CROSSINGS * 24];
 	struct { uint64_t gpa; uint32_t len; } known[STEP_CROSSINGS]; /* memory read or written */
 	/* over steps */
+	uint32_t asynchronous;		/* vCPUs whose last exit was */
 	uint64_t entry_tsc[VM_MAX_CPUS];/* time of each vCPU's last entry step */
 	uint64_t exit_end[VM_MAX_CPUS];	/* when the handler of its last exit in this frame was done */
 	uint64_t step_end;		/* of the record before: its time and, of an exit, its handler's cycles */
-	uint64_t times[TIMES_MAX];	/* the frame's column of times, see FORMAT.md */
+	/* the frame's columns, see FORMAT.md: where the next byte goes; times become bytes when it closes */
+	uint8_t *column[COLUMN_TIMES];
+	uint64_t times[TIMES_MAX];
+	uint64_t casts_used;		/* a bit each; of the others, all values are 0 */
+	uint64_t cast[CASTS][VALUE_PLACES];
 	struct device_seen seen[VM_DEVICE_COUNT];
 	struct snapshot_echo snapshots[MEMO_ENTRIES];
 	struct effects_echo effects_echoes[MEMO_ENTRIES];
+	uint8_t columns[COLUMN_TIMES][COLUMN_CAP];
 };
 
 /*
@@ -146,10 +172,20 @@ static inline struct item *encoder_items(struct encoder *e)
 void encoder_open(struct encoder *e, uint8_t *raw, uint32_t cap, const struct vcpu *cpus,
 		  const struct vm *vm);
 
+/* memo_rip() of the vCPU's last step. */
+static inline uint64_t encoder_key(const struct encoder *e, const struct vcpu *v)
+{
+	if (__builtin_expect(e->asynchronous != 0, 0) && e->asynchronous >> v->index & 1)
+		return 0;
+	return v->vmcs[VMCS_GUEST_RIP];
+}
+
 static inline void encoder_begin(struct encoder *e, const struct vcpu *v, enum step_kind kind)
 {
 	e->kind = kind;
-	e->key_rip = v->vmcs[VMCS_GUEST_RIP];
+	e->key_rip = encoder_key(e, v);
+	if (__builtin_expect(e->asynchronous != 0, 0) && kind == STEP_EXIT)
+		e->asynchronous &= ~(1u << v->index);
 	if (kind == STEP_ENTRY) {
 		e->previous_wake_at = v->wake_at;
 		e->previous_deadline = v->deadline;
@@ -179,7 +215,7 @@ void encoder_mem_write(struct encoder *e, uint64_t gpa, const void *bytes, uint3
  *
  * bool encoder_loaded(e, v)
  *	Exits: after the load, before the handler. Whether (CR3, RIP) is new in the frame, so that the tracer
- *	should fetch the instruction and tell it by encoder_note_insn().
+ *	should fetch the instruction and tell it by encoder_note_insn(). Not where the guest was by chance.
  * bool encoder_end_exit(e, v, vm, action, tsc_entry, handler_cycles, tracer_cycles)
  * bool encoder_end_entry(e, v, vm)
  *	Append the record. Effects are v's dirty slots and registers; check bytes, those of vm->touched, which

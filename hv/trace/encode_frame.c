@@ -1,5 +1,5 @@
 /*
- * encode_frame.c: a frame begins, with its keyframe, and is closed, with its column of times. Called by
+ * encode_frame.c: a frame begins, with its keyframe, and is closed, with its columns. Called by
  * metal between steps, through encode.h. Not hot: once in some thousands of exits. It compresses and sends
  * nothing.
  */
@@ -52,7 +52,7 @@ static void forget_echoes(struct encoder *e)
 		s->item_count = ECHO_NOTHING;
 		m->time = 0;
 		m->notes[0] = m->notes[1] = m->notes[2] = 0;
-		m->insn_rip = m->insn_cr3 = ~UINT64_C(0);	/* no canonical RIP is that */
+		m->insn_key = m->insn_cr3 = ~UINT64_C(0);	/* no canonical RIP is that */
 		m->plain = ECHO_NOTHING;
 		m->item_count = ECHO_NOTHING;
 	}
@@ -110,6 +110,9 @@ void encoder_open(struct encoder *e, uint8_t *raw, uint32_t cap, const struct vc
 	e->same_vcpu = UINT32_MAX;
 	e->last_tsc = e->step_end = 0;
 	e->time_count = 0;
+	e->casts_used = 0;
+	for (unsigned i = 0; i < COLUMN_TIMES; i++)
+		e->column[i] = e->columns[i];
 	e->full_at = FRAME_RAW_BOUND;
 	if (e->next_frame == 0)
 		see_devices(e, vm);
@@ -124,21 +127,30 @@ void encoder_open(struct encoder *e, uint8_t *raw, uint32_t cap, const struct vc
 	e->open = true;
 }
 
-/* The column of times goes behind the records, its size behind it. */
-static void put_times(struct encoder *e)
+/* The columns go behind the records, their sizes behind them. */
+static void put_columns(struct encoder *e)
 {
-	uint8_t *start = e->p;
+	uint64_t size[COLUMNS];
+	uint8_t *start;
 
+	for (unsigned i = 0; i < COLUMN_TIMES; i++) {
+		size[i] = (uint64_t)(e->column[i] - e->columns[i]);
+		memcpy(e->p, e->columns[i], size[i]);
+		e->p += size[i];
+	}
+	start = e->p;
 	for (uint64_t i = 0; i < e->time_count; i++)
 		e->p = put_signed(e->p, e->times[i]);
-	e->p = put_le(e->p, (uint64_t)(e->p - start), 4);
+	size[COLUMN_TIMES] = (uint64_t)(e->p - start);
+	for (unsigned i = 0; i < COLUMNS; i++)
+		e->p = put_le(e->p, size[i], 4);
 }
 
 bool encoder_close(struct encoder *e, uint64_t session, struct frame_header *out)
 {
 	if (!e->open || e->next_step == e->header.first_step)
 		return false;
-	put_times(e);
+	put_columns(e);
 	*out = e->header;
 	out->session = session;
 	out->steps = (uint32_t)(e->next_step - e->header.first_step);

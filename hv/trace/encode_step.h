@@ -55,12 +55,18 @@ static inline bool same_items(const struct item *a, const struct item *b, uint64
 static inline bool encoder_loaded(struct encoder *e, const struct vcpu *v)
 {
 	uint64_t rip = v->vmcs[VMCS_GUEST_RIP], cr3 = v->vmcs[VMCS_GUEST_CR3];
-	struct effects_echo *m = encoder_effects_echo(e, rip, v->vmcs[VMCS_EXIT_REASON] & EXIT_REASON_BASIC);
+	uint64_t reason = v->vmcs[VMCS_EXIT_REASON] & EXIT_REASON_BASIC;
+	struct effects_echo *m = encoder_effects_echo(e, rip, reason);
 
 	e->echo = m;
-	if (__builtin_expect(m->insn_rip == rip && m->insn_cr3 == cr3, 1))
+	if (__builtin_expect(m->insn_key == (rip ^ reason << 48) && m->insn_cr3 == cr3, 1))
 		return false;
-	m->insn_rip = rip;
+	if (reason_is_asynchronous(reason)) {	/* so none is ever found above */
+		e->asynchronous |= 1u << v->index;
+		e->echo = encoder_effects_echo(e, 0, reason);
+		return false;
+	}
+	m->insn_key = rip ^ reason << 48;
 	m->insn_cr3 = cr3;
 	return true;
 }

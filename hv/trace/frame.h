@@ -11,7 +11,7 @@
 #include "vm.h"
 
 #define TRACE_MAGIC		0x184d2a5bu	/* a zstd skippable frame's magic */
-#define TRACE_VERSION		2
+#define TRACE_VERSION		3
 #define TRACE_TAG_SESSION	0x31535856u	/* "VXS1" */
 #define TRACE_TAG_HEADER	0x31485856u	/* "VXH1" */
 #define TRACE_TAG_CLOSING	0x31435856u	/* "VXC1" */

@@ -13,4 +13,13 @@
 #define RECORD_UNFINISHED	(1u << 6)	/* the hypervisor died in this step: no effects, no notes */
 #define RECORD_INSN		(1u << 7)	/* u8 size and instruction bytes follow (exits) */
 
+/* An entry step's first byte of effects: its result, and how each of its two times stands there. */
+#define WAIT_RESULT		0x03		/* enum entry_result */
+#define WAIT_WAKE_AT		2		/* shifts */
+#define WAIT_DEADLINE		4
+#define WAIT_MASK		3
+#define WAIT_SAME		0		/* as it was */
+#define WAIT_NONE		1		/* TIME_NONE */
+#define WAIT_TIME		2		/* from the step's time; a signed follows */
+
 #endif

@@ -399,7 +399,7 @@ uint32_t session_unpacked_size(const uint8_t *in)
 
 const char *session_check(const uint8_t *in, size_t size)
 {
-	_Static_assert(TRACE_VERSION == 2, "the text below names the version");
+	_Static_assert(TRACE_VERSION == 3, "the text below names the version");
 	if (size < SESSION_ENTRIES + SESSION_TAIL || size > SESSION_MAX || get_le(in, 4) != TRACE_MAGIC ||
 	    get_le(in + 4, 4) != size - 8 || get_le(in + 8, 4) != TRACE_TAG_SESSION)
 		return "no session frame";

@@ -71,7 +71,7 @@ static void random_load(struct codec *f, struct vcpu *v)
 		if (slot == VMCS_GUEST_RIP)
 			v->vmcs[slot] = rips[random_below(4)];
 		else if (slot == VMCS_EXIT_REASON)
-			v->vmcs[slot] = random_below(5) * 10;
+			v->vmcs[slot] = random_below(6) ? random_below(5) * 10 : REASON_PREEMPTION_TIMER;
 		else if (slot == VMCS_EXIT_INSTRUCTION_LEN)
 			v->vmcs[slot] = 1 + random_below(3);
 		else if (random_below(60) == 0)
