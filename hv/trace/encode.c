@@ -329,7 +329,7 @@ static void note_plain(struct effects_echo *m, const struct encoder *e, const st
 			m->plain = ECHO_ONLY_TIME;
 		return;
 	}
-	if (!retired_plainly(e, v, (enum exit_action)result))
+	if (e->asynchronous >> v->index & 1 || !retired_plainly(e, v, (enum exit_action)result))
 		return;
 	for (uint32_t set = v->gpr_dirty; set; set &= set - 1, n++) {
 		unsigned reg = (unsigned)__builtin_ctz(set);
