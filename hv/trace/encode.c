@@ -329,7 +329,7 @@ static void note_plain(struct effects_echo *m, const struct encoder *e, const st
 			m->plain = ECHO_ONLY_TIME;
 		return;
 	}
-	if (e->asynchronous >> v->index & 1 || !retired_plainly(e, v, (enum exit_action)result))
+	if (last_was_asynchronous(e, v) || !retired_plainly(e, v, (enum exit_action)result))
 		return;
 	for (uint32_t set = v->gpr_dirty; set; set &= set - 1, n++) {
 		unsigned reg = (unsigned)__builtin_ctz(set);
@@ -415,7 +415,7 @@ struct record encoder_exit_effects(struct encoder *e, const struct vcpu *v, stru
 	end = add_predicted(end, v, VMCS_GUEST_INTERRUPTIBILITY, blocking);
 	end = add_other(end, v, EXIT_PREDICTS(0), EXIT_PREDICTS(1), EXIT_PREDICTS(2));
 	r = end_effects(e, m, v, vm, action, (const uint64_t[2]){ 0 }, end, r);
-	if (e->asynchronous >> v->index & 1)
+	if (last_was_asynchronous(e, v))
 		e->same_vcpu = UINT32_MAX;	/* no quiet entry: its key has no RIP */
 	return insn_len ? put_insn(r, e->insn, insn_len) : r;
 }
@@ -447,7 +447,7 @@ struct record encoder_other_vcpu(struct encoder *e, const struct vcpu *v, struct
 	if (e->next_step == e->header.first_step)
 		e->header.first_tsc = v->tsc;
 	e->header.vcpus |= 1u << v->index;
-	e->same_vcpu = v->index;
+	e->same_vcpu = last_was_asynchronous(e, v) ? UINT32_MAX : v->index;
 	if (v->index == e->last_vcpu)
 		return r;
 	e->last_vcpu = v->index;

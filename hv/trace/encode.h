@@ -172,12 +172,16 @@ static inline struct item *encoder_items(struct encoder *e)
 void encoder_open(struct encoder *e, uint8_t *raw, uint32_t cap, const struct vcpu *cpus,
 		  const struct vm *vm);
 
+/* The vCPU's last exit, which may be the one in hand, once it is loaded. */
+static inline bool last_was_asynchronous(const struct encoder *e, const struct vcpu *v)
+{
+	return __builtin_expect(e->asynchronous != 0, 0) && e->asynchronous >> v->index & 1;
+}
+
 /* memo_rip() of the vCPU's last step. */
 static inline uint64_t encoder_key(const struct encoder *e, const struct vcpu *v)
 {
-	if (__builtin_expect(e->asynchronous != 0, 0) && e->asynchronous >> v->index & 1)
-		return 0;
-	return v->vmcs[VMCS_GUEST_RIP];
+	return last_was_asynchronous(e, v) ? 0 : v->vmcs[VMCS_GUEST_RIP];
 }
 
 static inline void encoder_begin(struct encoder *e, const struct vcpu *v, enum step_kind kind)
