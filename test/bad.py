@@ -12,7 +12,8 @@ import struct
 import subprocess
 import sys
 
-from vxtformat import MAGIC_OWN, MAGIC_SEEK_TABLE, MAGIC_SEEKABLE, MAGIC_ZSTD, memo_index, xxh64
+from vxtformat import (COLUMNS, COLUMN_LISTS, COLUMN_TIMES, MAGIC_OWN, MAGIC_SEEK_TABLE, MAGIC_SEEKABLE, MAGIC_ZSTD,
+                       memo_index, xxh64)
 
 SLOTS = (('GUEST_RIP', 0x681E, 0x80), ('EXIT_REASON', 0x4402, 0x81), ('EXIT_INSTRUCTION_LEN', 0x440C, 0x81),
          ('GUEST_INTERRUPTIBILITY', 0x4824, 0x80), ('PREEMPTION_TIMER_VALUE', 0x482E, 0x83), ('GUEST_CR3', 0x6802, 0x80))
@@ -45,9 +46,7 @@ def values(*pairs):
                                           for code, value in pairs)
 
 
-LONG = b'\xff'		# the beginning of a long list
-
-
+LONG = b'\xff'		# a long list: the rest of it stands in the columns
 NO_VALUES = b'\0'
 
 
@@ -60,7 +59,7 @@ def entry(kind, data):
     return struct.pack('<HHI', kind, 0, len(data)) + data
 
 
-def session(frame=0, session_id=SESSION, version=2, vcpus=1, level=2, slots=SLOTS, rows=ROWS, cpu_count=1, extra=b'',
+def session(frame=0, session_id=SESSION, version=3, vcpus=1, level=2, slots=SLOTS, rows=ROWS, cpu_count=1, extra=b'',
             pack=None):
     """`pack` makes of the entries (how many bytes they say they are, what stands there)."""
     head = struct.pack('<IQQII', version, session_id, frame, vcpus, level)
@@ -84,30 +83,38 @@ def keyframe(n):
     return b''.join(map(varint, slots)) + bytes(17) + varint(tsc) + bytes(3) + varint(entry_tsc) + bytes(1)
 
 
+def long_list(codes, forms, group=4, cast=0):
+    return bytes([cast]) + varint(1 << group) + bytes([codes]) + forms
+
+
 def snapshot(rip, reason, length):
-    return values((RIP, b'\x02' + struct.pack('<H', rip)), (REASON, b'\x01' + bytes([reason])), (LEN, b'\x01' + bytes([length])))
+    """What a long list of these has in the columns."""
+    lists = long_list(1 << RIP | 1 << REASON | 1 << LEN, b'\x02\x01\x01')
+    return {COLUMN_LISTS: lists, 1: bytes([reason, length]), 2: struct.pack('<H', rip)}
 
 
 RETIRED = b'\x01' + varint(0) + NO_VALUES + varint(0)		# action, no crossings, no values, no checks
-ENTERED = b'\x00' + signed(0) + signed(0) + varint(0) + values((4, 0)) + varint(0)
+ENTERED = b'\x00' + varint(0) + values((4, 0)) + varint(0)
 CALLED = (500, 0, 0)		# notes: cycles of the handler, nothing else
 
 
-def raw_frame(state, records, column):
-    times = b''.join(map(signed, column))
-    return state + records + times + struct.pack('<I', len(times))
+def raw_frame(state, records, times, columns):
+    """`columns`: {number: bytes}, of those that have something but for the times."""
+    columns = {**columns, COLUMN_TIMES: b''.join(map(signed, times))}
+    columns = [columns.get(i, b'') for i in range(COLUMNS)]
+    return state + records + b''.join(columns) + struct.pack(f'<{COLUMNS}I', *map(len, columns))
 
 
 def records(n):
-    """Three exits by CPUID at 0x1000, with an entry step before the second; and their column of times."""
+    """Three exits by CPUID at 0x1000, with an entry step before the second; their times, and their other columns."""
     base = 1000000 * (n + 1)
     back = values((RIP, -2))
-    first = bytes([EXIT | TIME | SNAPSHOT | EFFECTS | NOTES]) + (back if n else snapshot(0x1000, CPUID, 2)) + RETIRED
+    first = bytes([EXIT | TIME | SNAPSHOT | EFFECTS | NOTES]) + (back if n else LONG) + RETIRED
     entry_step = bytes([ENTRY | TIME | EFFECTS]) + ENTERED
     # The first exit of all came from elsewhere, so the second one's key has neither snapshot nor time yet.
     second = bytes([EXIT | TIME]) if n else bytes([EXIT | TIME | SNAPSHOT]) + back
-    column = (base, *CALLED, TSCS[1] - CALLED[0], 1000 - base if n else 1000)
-    return first + entry_step + second + bytes([EXIT]), column
+    times = (base, *CALLED, TSCS[1] - CALLED[0], 1000 - base if n else 1000)
+    return first + entry_step + second + bytes([EXIT]), times, {} if n else snapshot(0x1000, CPUID, 2)
 
 
 def stored(raw, checksum=True):
@@ -155,9 +162,9 @@ def flip(data, at):
     return bytes(data)
 
 
-def with_records(steps, exits, data, column, n=0, **changes):
+def with_records(steps, exits, data, times, columns, n=0, **changes):
     """Frame n with records of its own."""
-    return frame(n, raw=raw_frame(keyframe(1), data, column), steps=steps, exits=exits, last_tsc=1000000, **changes)
+    return frame(n, raw=raw_frame(keyframe(1), data, times, columns), steps=steps, exits=exits, last_tsc=1000000, **changes)
 
 
 def one_exit(head, *sections):
@@ -200,7 +207,7 @@ def files():
 
     # session frames
     yield '2-a session frame with a wrong checksum', flip(s, 60) + f[0] + closing(1)
-    yield '2-a session frame of another format version', session(version=3) + f[0] + closing(1)
+    yield '2-a session frame of another format version', session(version=4) + f[0] + closing(1)
     yield '2-a number of vCPUs that is not 1 to 8', session(vcpus=9, cpu_count=9) + f[0] + closing(1)
     yield '2-an unknown snapshot level', session(level=3) + f[0] + closing(1)
     yield '2-the same VMCS field twice', session(slots=SLOTS + SLOTS[:1]) + f[0] + closing(1)
@@ -213,8 +220,8 @@ def files():
     yield '2-expected a frame, found other bytes', b'this is no trace\n' * 4
 
     # frames that are whole, with contents that are wrong
-    def one(data, column=(1000000, *CALLED), steps=1, exits=1, **changes):
-        return s + with_records(steps, exits, data, column, **changes) + \
+    def one(data, lists=b'', times=(1000000, *CALLED), steps=1, exits=1, **changes):
+        return s + with_records(steps, exits, data, times, {COLUMN_LISTS: lists}, **changes) + \
             closing(1, steps=steps, exits=exits, reasons=((CPUID, exits),) if exits else ())
     snap = values((RIP, 0))
     yield '1-the header says other steps, exits, vCPUs, reasons or times', \
@@ -223,20 +230,22 @@ def files():
                                               raw_size=77)
     yield '1-a whole keyframe', s + frame(0, raw=keyframe(0)[:9]) + closing(1)
     yield '1-a section that was there before under this key', one(one_exit(0))
-    yield '1-a slot of the dictionary', one(one_exit(SNAPSHOT, LONG + varint(1 << 29) + b'\x01\x21' + signed(1)))
-    yield '1-the code of a register', one(one_exit(SNAPSHOT, LONG + varint(1 << 3) + b'\x01\x21' + signed(1)))
-    yield '1-the codes of a snapshot section', one(one_exit(SNAPSHOT, LONG + varint(1 << 32) + b'\x01\x21' + signed(1)))
-    yield '1-the values of a snapshot section', one(one_exit(SNAPSHOT, LONG + varint(1 << 4) + b'\x01\x09' + bytes(9)))
-    yield '1-the codes of an effects section', one(one_exit(SNAPSHOT | EFFECTS, snap, b'\x00' + varint(0) + LONG + varint(1 << 4)))
-    yield '1-the values of an effects section', one(one_exit(SNAPSHOT | EFFECTS, snap, b'\x00' + varint(0) + LONG + varint(1 << 4) + b'\x01\x30'))
+    yield '1-a slot of the dictionary', one(one_exit(SNAPSHOT, LONG), long_list(1, b'\xa1', group=29))
+    yield '1-the code of a register', one(one_exit(SNAPSHOT, LONG), long_list(1, b'\xa1', group=3))
+    yield '1-the codes of a snapshot section', one(one_exit(SNAPSHOT, LONG), long_list(1, b'\xa1', group=32))
+    yield '1-the values of a snapshot section', one(one_exit(SNAPSHOT, LONG), long_list(1, b'\x09'))
+    yield '1-the codes of an effects section', \
+        one(one_exit(SNAPSHOT | EFFECTS, snap, b'\x00' + varint(0) + LONG), long_list(1, b'')[:-1])
+    yield '1-the values of an effects section', \
+        one(one_exit(SNAPSHOT | EFFECTS, snap, b'\x00' + varint(0) + values((RIP, b'\x30'))))
     yield '1-an action', one(one_exit(SNAPSHOT | EFFECTS, snap, b'\x09'))
-    yield "1-an entry step's result", one(bytes([ENTRY | TIME | EFFECTS]) + b'\x05', exits=0)
+    yield "1-an entry step's result", one(bytes([ENTRY | TIME | EFFECTS]) + b'\x03', exits=0)
     yield '1-at most 512 crossings', one(one_exit(SNAPSHOT | EFFECTS, snap, b'\x00' + varint(513)))
     yield '1-a crossing', one(one_exit(SNAPSHOT | EFFECTS, snap, b'\x00' + varint(1) + b'\x63' + varint(0) + varint(1) + varint(0)))
     yield '1-a whole crossing', one(one_exit(SNAPSHOT | EFFECTS, snap, b'\x00' + varint(1) + b'\x03' + varint(0) + varint(4000)))
     yield '1-a set of known devices', one(one_exit(SNAPSHOT | EFFECTS, snap, b'\x00' + varint(0) + NO_VALUES + varint(1 << 40)))
-    yield "1-a time in the frame's column", one(one_exit(SNAPSHOT | EFFECTS | NOTES, snap, RETIRED), column=(1000000, 500))
-    yield "1-a column of times at the frame's end", s + frame(0, raw=keyframe(0) + records(0)[0] + b'\xff' * 4) + closing(1)
+    yield "1-a time in the frame's column", one(one_exit(SNAPSHOT | EFFECTS | NOTES, snap, RETIRED), times=(1000000, 500))
+    yield "1-a column of times at the frame's end", s + frame(0, raw=keyframe(0) + records(0)[0] + b'\xff' * 4 * COLUMNS) + closing(1)
     yield '1-at most 15 instruction bytes', one(one_exit(SNAPSHOT | EFFECTS | NOTES | INSN, snap, RETIRED, b'\x10' + bytes(16)))
     yield "1-a record of one of the session's vCPUs", one(bytes([EXIT | VCPU, 3]))
     yield '1-the end of records and times after the last record', one(one_exit(SNAPSHOT | EFFECTS | NOTES, snap, RETIRED, b'\x00'))

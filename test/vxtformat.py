@@ -25,13 +25,19 @@ CODES = REG0 + len(REGISTERS)
 # bits of a record's head
 KIND, VCPU, TIME, SNAPSHOT, EFFECTS, NOTES, UNFINISHED, INSN = (1 << i for i in range(8))
 LIST_SHORT, LIST_LONG = 6, 255
+CASTS = 64
+# the columns at a raw frame's end: of long lists, of their values' bytes by their number (1 to 8), of times
+COLUMN_LISTS, COLUMN_TIMES, COLUMNS = 0, 9, 10
+SIZES_BYTES = 4 * COLUMNS
 MEMOS = 512
 MEMO_VALUES, MEMO_CROSSINGS, MEMO_CHECKS = 14, 48, 8	# a memo holds no section that says more
 ENTRY_SALT = 0x1000
+ASYNCHRONOUS = (1, 7, 8, 52)	# reasons that have nothing to do with where the guest was
 
 ACTIONS = ('resume', 'retire', 'inject', 'stop')
 RESULTS = ('enter', 'wait', 'stop')
 RETIRE, ENTER = 1, 0
+WAIT_SAME, WAIT_NONE, WAIT_FROM_NOW = 0, 1, 2
 CROSSINGS = ('MEM_READ', 'MEM_WRITE', 'MEM_CMPXCHG', 'CONSOLE_OUT', 'CONSOLE_IN', 'MSR_READ', 'MSR_WRITE', 'XCR_WRITE',
              'DR_READ', 'DR_WRITE', 'INVVPID', 'KICK', 'SLICE_END', 'TRACER_CYCLES', 'MEM_FOUND')
 MEM_CMPXCHG, MEM_FOUND = 2, 14
@@ -125,50 +131,87 @@ def signed(b, p):
     return (z >> 1) ^ -(z & 1), p
 
 
-def one_value(b, p, base):
-    """A value of a list: (its difference to the base, modulo 2^64; the offset after it)."""
-    if b[p] >= 0x40:
-        return b[p] - 0xA0 & M64, p + 1
-    form, size = b[p] & 0xF0, b[p] & 0x0F
-    if size > 8 or form > 0x20:
-        raise ValueError(f'a value of form {b[p]:#04x}')
-    data, p = take(b, p + 1, size)
-    bits = int.from_bytes(data, 'little')
-    if form == 0x20:
-        return ((bits >> 1) ^ -(bits & 1)) & M64, p
+class Column:
+    """One of the columns at a raw frame's end, read from its beginning."""
+
+    def __init__(self, b):
+        self.b, self.p = b, 0
+
+    def take(self, n):
+        data, self.p = take(self.b, self.p, n)
+        return data
+
+    def varint(self):
+        value, self.p = varint(self.b, self.p)
+        return value
+
+    def signed(self):
+        value, self.p = signed(self.b, self.p)
+        return value
+
+
+def value_bytes(form, forms):
+    """How many bytes a value of this form has; `forms` is the first one that isn't allowed below 0x40."""
+    if form >= 0x40:
+        return 0
+    if form & 0x0F > 8 or form >= forms:
+        raise ValueError(f'a value of form {form:#04x}')
+    return form & 0x0F
+
+
+def difference(form, data, base, cast):
+    """The difference, modulo 2^64, that a value's form and bytes say: to `base`, or to what the cast has."""
+    if form >= 0x40:
+        return form - 0xA0 & M64
+    bits, form = int.from_bytes(data, 'little'), form & 0xF0
+    if form >= 0x20:
+        diff = (bits >> 1) ^ -(bits & 1)
+        return (diff if form == 0x20 else cast + diff - base) & M64
     if form == 0x10:
-        bits |= M64 << 8 * size & M64
-    return bits - base & M64, p
+        bits |= M64 << 8 * len(data) & M64
+    return bits - base & M64
 
 
-def values(b, p, base):
+def values(b, p, base, columns, casts):
     """A list of values as [(code, difference)]; base(code) gives what the code's difference counts from."""
+    if b[p] == LIST_LONG:
+        return long_list(base, columns, casts), p + 1
     out = []
-    if b[p] != LIST_LONG:
-        n, p = b[p], p + 1
-        if n > LIST_SHORT:
-            raise ValueError(f'a list of {n} values')
-        for _ in range(n):
-            code = b[p]
-            if code >= CODES:
-                raise ValueError(f'code {code:#x}')
-            diff, p = one_value(b, p + 1, base(code))
-            out.append((code, diff))
-        return out, p
-    groups, p = varint(b, p + 1)
+    n, p = b[p], p + 1
+    if n > LIST_SHORT:
+        raise ValueError(f'a list of {n} values')
+    for _ in range(n):
+        code, form = b[p], b[p + 1]
+        if code >= CODES:
+            raise ValueError(f'code {code:#x}')
+        data, p = take(b, p + 2, value_bytes(form, 0x30))
+        out.append((code, difference(form, data, base(code), None)))
+    return out, p
+
+
+def long_list(base, columns, casts):
+    """The list that stands next in the columns. Its cast has then what its codes have."""
+    lists = columns[COLUMN_LISTS]
+    cast = lists.take(1)[0]
+    if cast >= CASTS:
+        raise ValueError(f'cast {cast}')
+    cast = casts[cast]
+    groups = lists.varint()
     if groups >> 32:
         raise ValueError('a set of more than 32 groups')
     numbers = [g for g in range(32) if groups >> g & 1]
-    sets, p = take(b, p, len(numbers))
-    for g, codes in zip(numbers, sets):
-        for bit in range(8):
-            if codes >> bit & 1:
-                code = (g + 28) % 32 * 8 + bit
-                if code >= CODES:
-                    raise ValueError(f'code {code:#x}')
-                diff, p = one_value(b, p, base(code))
-                out.append((code, diff))
-    return out, p
+    sets = lists.take(len(numbers))
+    out = []
+    for code in ((g + 28) % 32 * 8 + bit for g, codes in zip(numbers, sets) for bit in range(8) if codes >> bit & 1):
+        if code >= CODES:
+            raise ValueError(f'code {code:#x}')
+        form = lists.take(1)[0]
+        size = value_bytes(form, 0x40)
+        had = base(code)
+        diff = difference(form, columns[size].take(size) if size else b'', had, cast[code])
+        cast[code] = had + diff & M64
+        out.append((code, diff))
+    return out
 
 
 def len_varint(x):
@@ -177,7 +220,7 @@ def len_varint(x):
 
 def take(b, p, n):
     if p + n > len(b):
-        raise IndexError
+        raise IndexError('ends early')
     return bytes(b[p:p + n]), p + n
 
 
@@ -275,7 +318,7 @@ class Session:
 
     def _check(self):
         say = self.problems.append
-        if self.version != 2:
+        if self.version != 3:
             say(f'version is {self.version}')
         if not 1 <= self.vcpus <= VCPUS_MAX:
             say(f'{self.vcpus} vCPUs')

@@ -1,11 +1,14 @@
 """Raw frames of a vexit trace: keyframe and records, as traces/FORMAT.md has them (see vxtread.py)."""
 
+import struct
+
 from vxtformat import *
 
 
 class Record:
     """A step. `at` is the vCPU at the exit (before an entry step), `after` when the step was done: lists indexed by
-    code (slot, or REG0 + register). `known` says at level touched which of `at` are known, else None."""
+    code (slot, or REG0 + register). `known` says at level touched which of `at` are known, else None. `size` counts
+    its bytes of the raw frame, those in the columns too."""
 
     __slots__ = ('frame', 'step', 'seq', 'entry', 'vcpu', 'tsc', 'unfinished', 'changed', 'before', 'at', 'after',
                  'known', 'reason', 'result', 'wake_at', 'deadline', 'crossings', 'effects', 'checks', 'notes', 'insn', 'size')
@@ -115,35 +118,47 @@ class Frame:
         p = self.keyframe()
         step, seq, vcpu, time = h.first_step, h.first_seq, 0, 0
         memos = Memos()
-        end = self.column()
-        times = Column(b, end)
+        end, columns = self.columns()
         b = b[:end]
         for i in range(h.steps):
-            start = p
+            start, used = p, sum(c.p for c in columns)
             try:
-                r, p = self._record(b, p, memos, times, vcpu, time)
+                r, p = self._record(b, p, memos, columns, vcpu, time)
             except (IndexError, ValueError, TypeError) as e:
                 self.fail(f'record {i} at {start}: {e or "ends early"}')
-            r.frame, r.step, r.seq, r.size = h.frame, step, seq, p - start
+            r.frame, r.step, r.seq = h.frame, step, seq
+            r.size = p - start + sum(c.p for c in columns) - used
             step += 1
             seq += not r.entry
             vcpu, time = r.vcpu, (r.tsc + r.notes[0] & M64 if r.notes else r.tsc)
             yield r
         if p != end:
             self.fail(f'{end - p} bytes after the last record', p)
-        if times.p != len(self.raw) - 4:
-            self.fail(f'{len(self.raw) - 4 - times.p} bytes in the column of times after the last one', times.p)
+        for i, c in enumerate(columns):
+            if c.p != len(c.b):
+                self.fail(f'column {i}: {len(c.b) - c.p} of {len(c.b)} bytes are left after the last record')
 
-    def column(self):
-        """Where the column of times begins: its size stands at the end."""
-        if len(self.raw) < 4:
-            self.fail('no column of times')
-        end = len(self.raw) - 4 - int.from_bytes(self.raw[-4:], 'little')
+    def columns(self):
+        """Where the columns begin, and each as a Column: their sizes stand at the end."""
+        end = len(self.raw) - SIZES_BYTES
         if end < 0:
-            self.fail('a column of times longer than the frame')
-        return end
+            self.fail('no columns')
+        sizes = struct.unpack_from(f'<{COLUMNS}I', self.raw, end)
+        p = start = end - sum(sizes)
+        if start < 0:
+            self.fail(f'columns of {sum(sizes)} bytes, longer than the frame')
+        columns = []
+        for size in sizes:
+            columns.append(Column(self.raw[p:p + size]))
+            p += size
+        return start, columns
 
-    def _record(self, b, p, memos, times, vcpu, time):
+    def _key(self, v):
+        """What of the vCPU's state keys are made of: (GUEST_RIP, or 0 if the reason is asynchronous; the reason)."""
+        reason = v.values[self.session.slot['EXIT_REASON']] & 0xFFFF
+        return 0 if reason in ASYNCHRONOUS else v.values[self.session.slot['GUEST_RIP']], reason
+
+    def _record(self, b, p, memos, columns, vcpu, time):
         s = self.session
         r = Record()
         head = b[p]
@@ -162,25 +177,26 @@ class Frame:
         if r.entry and head & INSN:
             raise ValueError('an entry step with instruction bytes')
         v = self.vcpus[r.vcpu]
-        rip = v.values[s.slot['GUEST_RIP']]
+        rip, _ = self._key(v)
+        times = columns[COLUMN_TIMES]
 
         timed = memo_index(rip, ENTRY_SALT if r.entry else 0)
         memo = (memos.effects if r.entry else memos.snapshots).memo[timed]
         if head & TIME:
-            memo.time = (memo.time + times.next()) & M64
+            memo.time = (memo.time + times.signed()) & M64
         r.tsc = v.time = (time + memo.time) & M64
 
-        p = self._snapshot(b, p, r, v, head, memos.snapshots, timed)
+        p = self._snapshot(b, p, r, v, head, memos, timed, columns)
         if r.entry:
             salt, r.reason = ENTRY_SALT, None
         else:
-            rip = v.values[s.slot['GUEST_RIP']]
-            salt = r.reason = v.values[s.slot['EXIT_REASON']] & 0xFFFF
+            rip, r.reason = self._key(v)
+            salt = r.reason
         self._unfinished(r, v)
         if not r.unfinished:
             memo = memos.effects.memo[memo_index(rip, salt)]
             if head & EFFECTS:
-                memo.section, p = self._effects(b, p, r, v)
+                memo.section, p = self._effects(b, p, r, v, columns, memos.casts)
             elif memo.section is None or memo.section.entry != r.entry:
                 raise ValueError('an effects section is absent and its memo has none')
             self._apply(r, v, memo.section)
@@ -203,19 +219,19 @@ class Frame:
         r.wake_at, r.deadline = v.wake_at, v.deadline
         r.result, r.crossings, r.effects, r.checks, r.notes, r.insn = None, [], [], {}, None, b''
 
-    def _snapshot(self, b, p, r, v, head, memos, index):
+    def _snapshot(self, b, p, r, v, head, memos, index, columns):
         s = self.session
         r.before = v.values
         v.values = v.values[:]
         if r.entry:
             r.changed = []
             if head & SNAPSHOT:
-                r.changed, p = values(b, p, self._base(v))
+                r.changed, p = values(b, p, self._base(v), columns, memos.casts)
         elif head & SNAPSHOT:
-            r.changed, p = values(b, p, self._base(v))
-            memos.memo[index].section = r.changed if len(r.changed) <= MEMO_VALUES else None
+            r.changed, p = values(b, p, self._base(v), columns, memos.casts)
+            memos.snapshots.memo[index].section = r.changed if len(r.changed) <= MEMO_VALUES else None
         else:
-            r.changed = memos.memo[index].section
+            r.changed = memos.snapshots.memo[index].section
             if r.changed is None:
                 raise ValueError('a snapshot section is absent and its memo has none')
         for code, diff in r.changed:
@@ -254,20 +270,25 @@ class Frame:
             return {timer: cap}
         return {timer: min(max(r.deadline - r.tsc, 0) >> shift, cap)}
 
-    def _effects(self, b, p, r, v):
+    def _effects(self, b, p, r, v, columns, casts):
         """Read a section: (Effects, the offset after it). Its differences count from what the result predicts."""
-        e = Effects(r.entry, b[p])
-        p += 1
+        first, p = b[p], p + 1
+        e = Effects(r.entry, first & 3 if r.entry else first)
         if e.result >= len(RESULTS if r.entry else ACTIONS):
             raise ValueError(f'result {e.result}')
         if r.entry:
-            e.wake_at, p = signed(b, p)
-            e.deadline, p = signed(b, p)
+            if first >> 6:
+                raise ValueError(f'an entry step that begins with {first:#04x}')
+            for wait in (first >> 2 & 3, first >> 4 & 3):
+                if wait > WAIT_FROM_NOW:
+                    raise ValueError(f'a wait of kind {wait}')
+                diff, p = signed(b, p) if wait == WAIT_FROM_NOW else (0, p)
+                e.waits.append((wait, diff))
         start = p
         e.crossings, p = self._crossings(b, p)
         e.crossing_bytes = p - start - len_varint(len(e.crossings))
         predicted = self._expect(r, v, e)
-        e.changed, p = values(b, p, lambda code: predicted.get(code, r.at[code] or 0))
+        e.changed, p = values(b, p, lambda code: predicted.get(code, r.at[code] or 0), columns, casts)
         devices, p = varint(b, p)
         device = 0
         while devices >> device:
@@ -281,8 +302,15 @@ class Frame:
         """Take in what a section says first; gives what it predicts."""
         r.result = e.result
         if r.entry:
-            r.wake_at, r.deadline = (v.wake_at + e.wake_at) & M64, (v.deadline + e.deadline) & M64
+            r.wake_at, r.deadline = (self._wait(was, *wait, r.tsc) for was, wait in
+                                     zip((v.wake_at, v.deadline), e.waits))
         return self._predict(r)
+
+    @staticmethod
+    def _wait(was, wait, diff, time):
+        if wait == WAIT_SAME:
+            return was
+        return TIME_NONE if wait == WAIT_NONE else (time + diff) & M64
 
     def _apply(self, r, v, e):
         """The section's effects, there or remembered."""
@@ -328,7 +356,7 @@ class Frame:
     @staticmethod
     def _notes(memo, there, times, v):
         if there:
-            memo.notes = [(note + times.next()) & M64 for note in memo.notes]
+            memo.notes = [(note + times.signed()) & M64 for note in memo.notes]
         cycles, entry, wait = memo.notes
         entered = (v.entry_time + entry) & M64
         tracer = (entered - v.exit_end - wait) & M64
@@ -336,24 +364,14 @@ class Frame:
         return cycles, entered, tracer
 
 
-class Column:
-    """The column of times, read in order."""
-
-    def __init__(self, b, p):
-        self.b, self.p = b[:-4], p
-
-    def next(self):
-        value, self.p = signed(self.b, self.p)
-        return value
-
-
 class Effects:
-    """An effects section; `changed` and the times as differences, so that it can be applied again."""
+    """An effects section; `changed` as differences and the waits (of wake_at, of deadline) as they stand, so that it can
+    be applied again."""
 
     def __init__(self, entry, result):
         self.entry, self.result = entry, result
-        self.wake_at = self.deadline = self.crossing_bytes = 0
-        self.crossings, self.changed, self.checks = [], [], {}
+        self.crossing_bytes = 0
+        self.waits, self.crossings, self.changed, self.checks = [], [], [], {}
 
     def fits(self):
         return (self.crossing_bytes <= MEMO_CROSSINGS and len(self.changed) <= MEMO_VALUES and
@@ -375,5 +393,8 @@ class MemoTable:
 
 
 class Memos:
+    """What a reader remembers from the frame's beginning on."""
+
     def __init__(self):
         self.snapshots, self.effects = MemoTable(), MemoTable()
+        self.casts = [[0] * CODES for _ in range(CASTS)]

@@ -3,8 +3,8 @@
 
     wire_bytes.py T.vxt
 
-A compressed frame's bytes are shared out over its records by the size of each in the raw frame, the column of times
-evenly; an entry step's belong to the exit before it. Keyframes are a line of their own.
+A compressed frame's bytes are shared out over its records by what each takes of the raw frame, there and in all columns,
+the columns' sizes evenly; an entry step's belong to the exit before it. Keyframes are a line of their own.
 """
 
 import os
@@ -12,6 +12,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
 
+from vxtformat import SIZES_BYTES       # noqa: E402
 from vxtread import Trace       # noqa: E402
 
 
@@ -21,14 +22,14 @@ def main():
     for frame in Trace(sys.argv[1]).frames:
         packed = frame.header.packed_size / frame.header.raw_size
         keyframes += frame.keyframe() * packed
-        times = (len(frame.raw) - frame.column()) / frame.header.steps
+        sizes = SIZES_BYTES / frame.header.steps
         reason = None
         for r in frame.records():
             if not r.entry:
                 reason = r.reason
                 exits[reason] = exits.get(reason, 0) + 1
             if reason is not None:
-                size[reason] = size.get(reason, 0) + (r.size + times) * packed
+                size[reason] = size.get(reason, 0) + (r.size + sizes) * packed
     for reason in sorted(exits, key=exits.get, reverse=True):
         print(f'{names.get(str(reason), str(reason)).lower()} {size[reason] / exits[reason]:.1f}')
     print(f'keyframes {keyframes:.0f}')
