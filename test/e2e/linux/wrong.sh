@@ -16,7 +16,7 @@ replays_what_is_there() {
 }
 # until_console NAME COUNT PATTERN: the pattern stands in so many of the console's lines; false when the recorder is gone.
 until_console() {
-	while [ "$(grep -ac -- "$3" "$work/$1.txt" 2>/dev/null || true)" -lt "$2" ]; do
+	while [ "$(cat "$work/$1.txt" 2>/dev/null | grep -ac -- "$3")" -lt "$2" ]; do	# 0 while there is no file
 		kill -0 "$pid" 2>/dev/null || return 1
 		sleep 0.2
 	done 2>/dev/null
